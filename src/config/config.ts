@@ -1,0 +1,108 @@
+/** Options every endpoint for the app has. */
+interface AppEndpointOptions {
+  /** Label in logs, metrics and `context.endpoint`; unique. */
+  readonly name: string;
+  /** Length of the kernel's accept queue. */
+  readonly backlog: number;
+  /** Open connections per worker above which further ones are answered 503; 0 is no limit. */
+  readonly maxConnections: number;
+}
+
+/** A Unix socket with a name in the file system. */
+export interface UnixEndpoint extends AppEndpointOptions {
+  readonly kind: "unix";
+  /** Absolute path of the public name. */
+  readonly path: string;
+  /** Permission bits, such as `0o660`. */
+  readonly mode: number;
+  /** Group by name or number; undefined keeps what the directory gives. */
+  readonly group: string | undefined;
+  /** Owner by name or number; undefined keeps ours. */
+  readonly owner: string | undefined;
+}
+
+/** A Linux abstract socket, written `@name`: no file, no permissions, one network namespace. */
+export interface AbstractEndpoint extends AppEndpointOptions {
+  readonly kind: "abstract";
+  /** The name without its `@`. */
+  readonly abstractName: string;
+}
+
+/** A TCP address. */
+export interface TcpEndpoint extends AppEndpointOptions {
+  readonly kind: "tcp";
+  /** Host name or numeric address; `::` is every address of both families. */
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+}
+
+/** Where we are told to listen. */
+export type Endpoint = UnixEndpoint | AbstractEndpoint | TcpEndpoint;
+
+/** Where probes and metrics are served. */
+export interface OpsEndpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+export type AccessLogFormat = "json" | "combined" | "off";
+
+/** What the HTTP side of every endpoint needs to know. */
+export interface HttpConfig {
+  readonly keepAliveTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+export interface DrainConfig {
+  /** How long we keep accepting after readiness has failed. */
+  readonly delayMs: number;
+  /** Keep accepting until this file is gone; undefined waits for none. */
+  readonly untilGone: string | undefined;
+  /** From the signal to the cut. */
+  readonly gracePeriodMs: number;
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly accessLog: AccessLogFormat;
+}
+
+/** Everything that was decided before anything is bound; it crosses the process boundary as it is. */
+export interface Config {
+  /** The app's entry as the user named it: a file, a folder or a package. */
+  readonly app: string;
+  readonly endpoints: readonly Endpoint[];
+  /** Undefined switches the ops endpoint off. */
+  readonly ops: OpsEndpoint | undefined;
+  /** Worker processes; 0 serves in this process. */
+  readonly workers: number;
+  /** Workers that must accept for `/readyz` to pass. */
+  readonly minReady: number;
+  readonly http: HttpConfig;
+  readonly drain: DrainConfig;
+  readonly log: LogConfig;
+  /** Peers whose forwarded headers are believed: `unix`, addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** Every default on one screen; help, documentation and the resolver read them from here. */
+export const DEFAULTS = {
+  listen: "127.0.0.1:8000",
+  socketMode: 0o660,
+  ops: "127.0.0.1:9464",
+  workers: "auto",
+  minReady: 1,
+  backlog: 4096,
+  maxConnections: 0,
+  keepAliveTimeoutMs: 75_000,
+  headersTimeoutMs: 60_000,
+  requestTimeoutMs: 300_000,
+  drainDelayMs: 0,
+  gracePeriodMs: 30_000,
+  accessLog: "json",
+  logLevel: "info",
+  trustedProxies: ["unix"],
+} as const;

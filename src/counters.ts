@@ -1,0 +1,184 @@
+/**
+ * The numbers of one endpoint in one worker, as slots of a typed array: cheap to write on the hot
+ * path, cheap to send, and added up slot by slot. Every slot only ever grows. What goes up and down
+ * (open connections, requests in flight) is a difference of slots, so it can never drift.
+ */
+
+/** Request methods that have a series of their own; any other is `_OTHER`. */
+export const METHODS = [
+  "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "_OTHER",
+] as const; // prettier-ignore
+
+/** Why a connection ended. */
+export const CLOSE_REASONS = [
+  "client",
+  "server",
+  "idle_timeout",
+  "error",
+  "forced",
+  "worker_lost",
+] as const;
+
+/** Why a connection was turned away, or a request refused before the app saw it. */
+export const REJECT_REASONS = [
+  "max_connections",
+  "bad_request",
+  "headers_too_large",
+  "request_timeout",
+] as const;
+
+/** Upper bounds of the duration histogram, in seconds (OpenTelemetry `http.server.request.duration`). */
+export const DURATION_BOUNDS_SECONDS = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+] as const; // prettier-ignore
+
+export type CloseReason = (typeof CLOSE_REASONS)[number];
+export type RejectReason = (typeof REJECT_REASONS)[number];
+
+const STATUS_CLASSES = 5;
+/** One histogram: a slot per bucket, one for what is above every bound, one for the sum of seconds. */
+const HISTOGRAM_SLOTS = DURATION_BOUNDS_SECONDS.length + 2;
+const SUM_OFFSET = HISTOGRAM_SLOTS - 1;
+
+const ACCEPTED = 0;
+const STARTED = 1;
+const ABANDONED = 2;
+const CLOSED = 3;
+const REJECTED = CLOSED + CLOSE_REASONS.length;
+const DURATIONS = REJECTED + REJECT_REASONS.length;
+const SLOT_COUNT = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
+
+const METHOD_INDEX: ReadonlyMap<string, number> = new Map(
+  METHODS.map((method, index) => [method, index]),
+);
+const OTHER_METHOD = METHODS.length - 1;
+const CLOSE_INDEX = indexOfEach(CLOSE_REASONS);
+const REJECT_INDEX = indexOfEach(REJECT_REASONS);
+
+/** The requests of one method and status class. */
+export interface DurationSeries {
+  readonly method: string;
+  /** `1xx` to `5xx`. */
+  readonly status: string;
+  /** Requests per bucket, not cumulative; the last one is above every bound. */
+  readonly buckets: readonly number[];
+  readonly sumSeconds: number;
+  readonly count: number;
+}
+
+/** Counts for one endpoint. */
+export class EndpointCounters {
+  /** The numbers themselves; a copy of them is a snapshot. */
+  readonly slots: Float64Array;
+
+  constructor(slots: Float64Array = new Float64Array(SLOT_COUNT)) {
+    this.slots = slots;
+  }
+
+  countAccepted(): void {
+    this.#increase(ACCEPTED, 1);
+  }
+
+  /** Takes back an accepted connection that was one of our own checks. */
+  discountAccepted(): void {
+    this.#increase(ACCEPTED, -1);
+  }
+
+  countClosed(reason: CloseReason, connections = 1): void {
+    this.#increase(CLOSED + CLOSE_INDEX[reason], connections);
+  }
+
+  countRejected(reason: RejectReason): void {
+    this.#increase(REJECTED + REJECT_INDEX[reason], 1);
+  }
+
+  countStarted(): void {
+    this.#increase(STARTED, 1);
+  }
+
+  /** Counts the end of a request. */
+  countFinished(method: string | undefined, status: number, seconds: number): void {
+    const methodIndex = METHOD_INDEX.get(method ?? "") ?? OTHER_METHOD;
+    const statusIndex = Math.min(Math.max(Math.trunc(status / 100), 1), STATUS_CLASSES) - 1;
+    const base = DURATIONS + (methodIndex * STATUS_CLASSES + statusIndex) * HISTOGRAM_SLOTS;
+    let bucket = 0;
+    while (
+      bucket < DURATION_BOUNDS_SECONDS.length &&
+      seconds > (DURATION_BOUNDS_SECONDS[bucket] ?? 0)
+    )
+      bucket += 1;
+    this.#increase(base + bucket, 1);
+    this.#increase(base + SUM_OFFSET, seconds);
+  }
+
+  /** Gives up on requests in flight: whoever served them is gone. */
+  abandonInFlight(): void {
+    this.#increase(ABANDONED, this.inFlight);
+  }
+
+  /** Adds what another process counted for the same endpoint. */
+  add(other: EndpointCounters): void {
+    for (let slot = 0; slot < this.slots.length; slot += 1)
+      this.#increase(slot, other.slots[slot] ?? 0);
+  }
+
+  #increase(slot: number, by: number): void {
+    this.slots[slot] = this.#read(slot) + by;
+  }
+
+  #read(slot: number): number {
+    return this.slots[slot] ?? 0;
+  }
+
+  copy(): EndpointCounters {
+    return new EndpointCounters(this.slots.slice());
+  }
+
+  get accepted(): number {
+    return this.#read(ACCEPTED);
+  }
+
+  closed(reason: CloseReason): number {
+    return this.#read(CLOSED + CLOSE_INDEX[reason]);
+  }
+
+  rejected(reason: RejectReason): number {
+    return this.#read(REJECTED + REJECT_INDEX[reason]);
+  }
+
+  /** Connections open now. */
+  get open(): number {
+    return CLOSE_REASONS.reduce((open, reason) => open - this.closed(reason), this.accepted);
+  }
+
+  /** Requests the app was given and has not ended yet. */
+  get inFlight(): number {
+    const unanswered = this.#read(STARTED) - this.#read(ABANDONED);
+    return this.durations().reduce((inFlight, series) => inFlight - series.count, unanswered);
+  }
+
+  /** Every combination of method and status class that was seen. */
+  durations(): DurationSeries[] {
+    const all: DurationSeries[] = [];
+    for (const [methodIndex, method] of METHODS.entries()) {
+      for (let statusIndex = 0; statusIndex < STATUS_CLASSES; statusIndex += 1) {
+        const base = DURATIONS + (methodIndex * STATUS_CLASSES + statusIndex) * HISTOGRAM_SLOTS;
+        const buckets = [...this.slots.subarray(base, base + SUM_OFFSET)];
+        const count = buckets.reduce((total, bucket) => total + bucket, 0);
+        if (count === 0) continue;
+        all.push({
+          method,
+          status: `${statusIndex + 1}xx`,
+          buckets,
+          sumSeconds: this.#read(base + SUM_OFFSET),
+          count,
+        });
+      }
+    }
+    return all;
+  }
+}
+
+function indexOfEach<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>;
+}

@@ -1,0 +1,48 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { ProcessStats } from "./snapshot.ts";
+
+const LAG_RESOLUTION_MS = 20;
+const NANOSECONDS = 1e9;
+
+/** Watches this process; each reading covers the event loop since the one before. */
+export class ProcessMonitor {
+  readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  readonly #startTimeSeconds = Date.now() / 1_000 - process.uptime();
+
+  constructor() {
+    this.#lag.enable();
+  }
+
+  read(): ProcessStats {
+    const cpu = process.cpuUsage();
+    const memory = process.memoryUsage();
+    const stats = {
+      pid: process.pid,
+      startTimeSeconds: this.#startTimeSeconds,
+      cpuUserSeconds: cpu.user / 1e6,
+      cpuSystemSeconds: cpu.system / 1e6,
+      residentBytes: memory.rss,
+      heapTotalBytes: memory.heapTotal,
+      heapUsedBytes: memory.heapUsed,
+      externalBytes: memory.external,
+      eventLoopLagSeconds: this.#readLag(),
+    };
+    this.#lag.reset();
+    return stats;
+  }
+
+  stop(): void {
+    this.#lag.disable();
+  }
+
+  #readLag(): ProcessStats["eventLoopLagSeconds"] {
+    if (this.#lag.count === 0) return { min: 0, mean: 0, max: 0, p50: 0, p99: 0 };
+    return {
+      min: this.#lag.min / NANOSECONDS,
+      mean: this.#lag.mean / NANOSECONDS,
+      max: this.#lag.max / NANOSECONDS,
+      p50: this.#lag.percentile(50) / NANOSECONDS,
+      p99: this.#lag.percentile(99) / NANOSECONDS,
+    };
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What supervisor and worker say to each other. Commands are imperative and go to the worker;
+ * reports are facts and come from it.
+ */
+import type { Config } from "./config/config.ts";
+import { OutriggerError, type ErrorDescription } from "./errors.ts";
+import type { HealthReport, ProcessStats } from "./snapshot.ts";
+
+/** A bound socket handed to a worker. */
+export interface ListenerGrant {
+  /** Name of the endpoint in `config.endpoints`. */
+  readonly endpoint: string;
+  /** Descriptor in the worker's own table. */
+  readonly descriptor: number;
+}
+
+export interface StartCommand {
+  readonly type: "start";
+  readonly slot: number;
+  readonly config: Config;
+  readonly listeners: readonly ListenerGrant[];
+  /** Request target of our own end-to-end check, known to nobody else; answered without the app. */
+  readonly checkTarget: string;
+}
+
+export type Command =
+  | StartCommand
+  /** Send a snapshot now. */
+  | { readonly type: "report"; readonly id: number }
+  /** From now on every response says `Connection: close`. */
+  | { readonly type: "announce-close" }
+  /** Stop accepting, finish what is in flight until `deadlineMs`, stop the app, reply `drained`, exit. Sent again, only an earlier deadline counts. */
+  | { readonly type: "drain"; readonly deadlineMs: number };
+
+/** Cumulative numbers of one worker. */
+export interface WorkerSnapshot {
+  /** Slots of `EndpointCounters`, by endpoint name. */
+  readonly counters: Readonly<Record<string, Float64Array>>;
+  readonly health: HealthReport | undefined;
+  readonly process: ProcessStats;
+}
+
+export type Report =
+  /** The app has started and every listener accepts. */
+  | { readonly type: "ready" }
+  /** The worker cannot go on; it exits next. */
+  | { readonly type: "failed"; readonly error: ErrorDescription }
+  /** `answers` is the id of the `report` command, absent when nobody asked. */
+  | { readonly type: "snapshot"; readonly snapshot: WorkerSnapshot; readonly answers?: number }
+  /** Everything is closed and the app has stopped; `forced` connections had to be cut. */
+  | { readonly type: "drained"; readonly snapshot: WorkerSnapshot; readonly forced: number };
+
+const COMMAND_TYPES = ["start", "report", "announce-close", "drain"] satisfies Command["type"][];
+const REPORT_TYPES = ["ready", "failed", "snapshot", "drained"] satisfies Report["type"][];
+
+/** Checks that a message is a command; both ends are one build, so its kind vouches for its fields. */
+export function parseCommand(message: unknown): Command {
+  if (hasType(message, COMMAND_TYPES)) return message as Command;
+  throw new OutriggerError(
+    "ERR_PROTOCOL",
+    `Cannot parse command ${quote(message)}: expected one of ${COMMAND_TYPES.join(", ")}`,
+  );
+}
+
+/** Checks that a message is a report. */
+export function parseReport(message: unknown): Report {
+  if (hasType(message, REPORT_TYPES)) return message as Report;
+  throw new OutriggerError(
+    "ERR_PROTOCOL",
+    `Cannot parse report ${quote(message)}: expected one of ${REPORT_TYPES.join(", ")}`,
+  );
+}
+
+function hasType(message: unknown, types: readonly string[]): boolean {
+  return (
+    typeof message === "object" &&
+    message !== null &&
+    "type" in message &&
+    typeof message.type === "string" &&
+    types.includes(message.type)
+  );
+}
+
+function quote(message: unknown): string {
+  return JSON.stringify(message).slice(0, 200);
+}

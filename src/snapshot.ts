@@ -1,0 +1,91 @@
+import type { EndpointCounters } from "./counters.ts";
+import type { Phase } from "./lifecycle/phase.ts";
+
+/** What one process says of itself; names and units follow prom-client's default metrics. */
+export interface ProcessStats {
+  readonly pid: number;
+  readonly startTimeSeconds: number;
+  readonly cpuUserSeconds: number;
+  readonly cpuSystemSeconds: number;
+  readonly residentBytes: number;
+  readonly heapTotalBytes: number;
+  readonly heapUsedBytes: number;
+  readonly externalBytes: number;
+  /** Since the previous report of the process. */
+  readonly eventLoopLagSeconds: {
+    readonly min: number;
+    readonly mean: number;
+    readonly max: number;
+    readonly p50: number;
+    readonly p99: number;
+  };
+}
+
+/** States of a worker handle; a worker moves to the right, or from anywhere to `exited`. */
+export const WORKER_STATES = ["spawned", "starting", "ready", "draining", "exited"] as const;
+export type WorkerState = (typeof WORKER_STATES)[number];
+
+/** Why a worker was replaced. */
+export const RESTART_REASONS = ["crash", "start_failed"] as const;
+export type RestartReason = (typeof RESTART_REASONS)[number];
+
+export interface WorkerView {
+  /** Stable index of the slot it fills. */
+  readonly slot: number;
+  readonly pid: number | undefined;
+  readonly state: WorkerState;
+  /** What the app's own `health()` said last; undefined while it has not been asked. */
+  readonly health: HealthReport | undefined;
+  /** Undefined until the worker has reported once. */
+  readonly process: ProcessStats | undefined;
+}
+
+export interface HealthReport {
+  readonly healthy: boolean;
+  /** Why not. */
+  readonly message?: string;
+}
+
+export interface EndpointView {
+  readonly name: string;
+  readonly transport: "unix" | "tcp" | "abstract";
+  /** What was bound, as people write it: `/run/app.sock`, `@name`, `127.0.0.1:8000`, `[::1]:8000`. */
+  readonly address: string;
+  /** Published, and the file at its path is ours. Always true for an endpoint without a file once it accepts. */
+  readonly up: boolean;
+  /** Why it is not up. */
+  readonly problem?: string;
+  /** All that was ever counted, the dead workers' share included. */
+  readonly counters: EndpointCounters;
+  /** The kernel's own count of accepted connections and queue depth; undefined where it cannot tell. */
+  readonly kernel: { readonly accepted: number; readonly queued: number } | undefined;
+}
+
+/** All that probes, metrics and the status page may know: immutable, taken at one instant. */
+export interface Snapshot {
+  readonly takenAtMs: number;
+  readonly version: string;
+  readonly phase: Phase;
+  /** When the process started. */
+  readonly startedAtMs: number;
+  /** When the drain began. */
+  readonly drainStartedAtMs: number | undefined;
+  /** The endpoints have been published once. */
+  readonly hasStarted: boolean;
+  readonly minReady: number;
+  readonly endpoints: readonly EndpointView[];
+  readonly workers: readonly WorkerView[];
+  /** Worker slots that should be filled. */
+  readonly workersWanted: number;
+  /** Replacing dead workers has failed for too long: only a restart of the process may help. */
+  readonly isStuck: boolean;
+  readonly workerRestarts: Readonly<Record<RestartReason, number>>;
+  /** Workers that did not answer the last request for a report in time. */
+  readonly workersMissing: number;
+  readonly staleSocketsRemoved: number;
+  readonly socketsLost: number;
+  /** Connections cut because the grace period was over. */
+  readonly forcedCloses: number;
+  /** The supervisor itself. */
+  readonly process: ProcessStats;
+}
