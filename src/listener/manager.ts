@@ -1,0 +1,109 @@
+import type { Endpoint } from "../config/config.ts";
+import { AbstractListener } from "./abstract.ts";
+import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
+import { TcpListener } from "./tcp.ts";
+import { UnixListener } from "./unix.ts";
+
+/** How often the guard looks at the socket files. */
+const GUARD_INTERVAL_MS = 1_000;
+
+export interface GuardEvent {
+  readonly listener: Listener;
+  readonly finding: GuardFinding;
+}
+
+/** Owns every socket the app is served on: claims all of them or none, and closes each exactly once. */
+export class ListenerManager {
+  readonly listeners: readonly Listener[];
+  #staleRemoved = 0;
+  #stopGuard: (() => void) | undefined;
+  /** An uncaught error or process.exit() ends us without a close. */
+  readonly #releaseSync = (): void => {
+    for (const listener of this.listeners) listener.releaseSync();
+  };
+  #closing: Promise<void> | undefined;
+
+  private constructor(listeners: readonly Listener[]) {
+    this.listeners = listeners;
+    process.once("exit", this.#releaseSync);
+  }
+
+  /** Claims every endpoint in order; a failure gives back those before it and rejects. */
+  static async claim(endpoints: readonly Endpoint[]): Promise<ListenerManager> {
+    const listeners: Listener[] = [];
+    try {
+      for (const endpoint of endpoints) listeners.push(await claimEndpoint(endpoint));
+    } catch (error) {
+      await closeInReverse(listeners);
+      throw error;
+    }
+    return new ListenerManager(listeners);
+  }
+
+  /** Dead socket files that were replaced. */
+  get staleRemoved(): number {
+    return this.#staleRemoved;
+  }
+
+  /**
+   * Sends a request through every socket, and only when all were answered makes them reachable.
+   * Rejects at the first that fails; what was published is taken away by `close`.
+   */
+  async publish(check: EndToEndCheck, signal: AbortSignal): Promise<readonly Listener[]> {
+    for (const listener of this.listeners) await check(listener.connectTarget, signal);
+    const replaced: Listener[] = [];
+    for (const listener of this.listeners) {
+      if ((await listener.publish()).replacedStale) replaced.push(listener);
+    }
+    this.#staleRemoved += replaced.length;
+    return replaced;
+  }
+
+  /** Looks after the published names until `close`, and tells of every change. */
+  startGuard(onEvent: (event: GuardEvent) => void): void {
+    const look = async (): Promise<void> => {
+      for (const listener of this.listeners) {
+        const finding = await listener.guard();
+        if (finding.isLost || finding.isRestored) onEvent({ listener, finding });
+      }
+    };
+    // Not inotify: it is missing in some sandboxes, and one lstat a second costs nothing.
+    const timer = setInterval(() => void look(), GUARD_INTERVAL_MS).unref();
+    this.#stopGuard = () => clearInterval(timer);
+  }
+
+  /** Takes every public name away; connections that already queue can still be accepted. */
+  async withdraw(): Promise<void> {
+    this.#stopGuard?.();
+    for (const listener of this.listeners.toReversed()) await listener.withdraw();
+  }
+
+  /** Closes everything in reverse order. Idempotent. */
+  close(): Promise<void> {
+    this.#stopGuard?.();
+    this.#closing ??= closeInReverse(this.listeners).finally(() => {
+      process.off("exit", this.#releaseSync);
+    });
+    return this.#closing;
+  }
+}
+
+function claimEndpoint(endpoint: Endpoint): Promise<Listener> {
+  switch (endpoint.kind) {
+    case "unix":
+      return UnixListener.claim(endpoint);
+    case "abstract":
+      return AbstractListener.claim(endpoint);
+    case "tcp":
+      return TcpListener.claim(endpoint);
+  }
+}
+
+/** Closes every one, also when one of them fails; then rejects with the first failure. */
+async function closeInReverse(listeners: readonly Listener[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const listener of listeners.toReversed()) {
+    await listener.close().catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,0 +1,257 @@
+import { unlinkSync } from "node:fs";
+import { chmod, chown, link, rename, rm } from "node:fs/promises";
+import type { BoundSocket } from "node:net";
+import type { UnixEndpoint } from "../config/config.ts";
+import { errnoOf, OutriggerError } from "../errors.ts";
+import { bindPath } from "./bind.ts";
+import {
+  checkDirectory,
+  inspectPath,
+  refuse,
+  sweepPrivateNames,
+  type PathFinding,
+} from "./claim.ts";
+import { identityOf, isAt, isAtSync, statPath, type FileIdentity } from "./identity.ts";
+import {
+  NOTHING_FOUND,
+  type ConnectTarget,
+  type GuardFinding,
+  type Listener,
+  type Published,
+} from "./listener.ts";
+import { acquireLock, type Lock } from "./lock.ts";
+import { choosePrivatePath } from "./names.ts";
+import { lookUpGroup, lookUpOwner } from "./ownership.ts";
+
+const BIND_ATTEMPTS = 20;
+
+/**
+ * A Unix socket with a name in the file system.
+ *
+ * The socket is bound under a private name beside the public one and keeps that name for life, so
+ * that libuv, which unlinks by name on close, can only ever remove what is ours. Publishing adds
+ * the public name as a second link to the same socket: it appears at once, complete, with its mode.
+ */
+export class UnixListener implements Listener {
+  readonly endpoint: UnixEndpoint;
+  readonly socket: BoundSocket;
+  readonly #lock: Lock;
+  readonly #privatePath: string;
+  readonly #identity: FileIdentity;
+  #problem: string | undefined = "not published yet";
+  #isPublished = false;
+  #turns: Promise<unknown> = Promise.resolve();
+
+  private constructor(endpoint: UnixEndpoint, lock: Lock, bound: Bound) {
+    this.endpoint = endpoint;
+    this.#lock = lock;
+    this.socket = bound.socket;
+    this.#privatePath = bound.path;
+    this.#identity = bound.identity;
+  }
+
+  /**
+   * Claims a path without publishing it: lock, inspection, private name, mode and group.
+   * Rejects with `ERR_LISTEN`, and leaves nothing behind, when the path is not free to take.
+   */
+  static async claim(endpoint: UnixEndpoint): Promise<UnixListener> {
+    await checkDirectory(endpoint.path);
+    const lock = await acquireLock(endpoint.path);
+    if (!("release" in lock)) {
+      const holder =
+        lock.pid === undefined ? "another outrigger" : `outrigger with pid ${lock.pid}`;
+      throw refuse(
+        endpoint.path,
+        `${holder} already serves it; stop that one first, or choose another path`,
+      );
+    }
+    try {
+      await inspectPath(endpoint.path);
+      await sweepPrivateNames(endpoint.path);
+      return new UnixListener(endpoint, lock, await bindPrivately(endpoint));
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  get address(): string {
+    return this.endpoint.path;
+  }
+
+  get kernelName(): string {
+    return this.#privatePath;
+  }
+
+  get connectTarget(): ConnectTarget {
+    return { path: this.#privatePath };
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  publish(): Promise<Published> {
+    return this.#inTurn(() => this.#publish());
+  }
+
+  guard(): Promise<GuardFinding> {
+    return this.#inTurn(() => this.#guard());
+  }
+
+  withdraw(): Promise<void> {
+    return this.#inTurn(() => this.#withdraw());
+  }
+
+  async close(): Promise<void> {
+    await this.withdraw();
+    this.socket[Symbol.dispose]();
+    if (await isAt(this.#privatePath, this.#identity)) await rm(this.#privatePath, { force: true });
+    await this.#lock.release();
+  }
+
+  releaseSync(): void {
+    for (const path of [this.endpoint.path, this.#privatePath]) {
+      if (isAtSync(path, this.#identity)) unlinkSync(path);
+    }
+  }
+
+  /** One change of the public name at a time: a guard must never put back what a withdrawal takes away. */
+  #inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turns.then(step);
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+
+  async #publish(): Promise<Published> {
+    const finding: PathFinding = await inspectPath(this.endpoint.path);
+    const staging = choosePrivatePath(this.endpoint.path);
+    try {
+      await link(this.#privatePath, staging);
+      await rename(staging, this.endpoint.path);
+    } catch (error) {
+      await rm(staging, { force: true });
+      throw refuse(
+        this.endpoint.path,
+        `cannot put the socket in its place (${errnoOf(error) ?? String(error)})`,
+        error,
+      );
+    }
+    this.#isPublished = true;
+    this.#problem = undefined;
+    await sweepPrivateNames(this.endpoint.path, this.#privatePath);
+    return { replacedStale: finding === "stale" };
+  }
+
+  async #guard(): Promise<GuardFinding> {
+    if (!this.#isPublished) return NOTHING_FOUND;
+    const wasFine = this.#problem === undefined;
+    if (await isAt(this.endpoint.path, this.#identity).catch(() => false)) {
+      this.#problem = undefined;
+      return { isLost: false, isRestored: !wasFine };
+    }
+    this.#problem = await this.#putBack();
+    return { isLost: wasFine, isRestored: this.#problem === undefined };
+  }
+
+  async #withdraw(): Promise<void> {
+    if (!this.#isPublished) return;
+    this.#isPublished = false;
+    this.#problem = "withdrawn";
+    await this.#removePublicName();
+  }
+
+  /** Gives the socket its public name again where that is free; otherwise says why not. */
+  async #putBack(): Promise<string | undefined> {
+    try {
+      // Unlike rename, link never replaces: whatever stands there stays.
+      await link(this.#privatePath, this.endpoint.path);
+      return undefined;
+    } catch (error) {
+      if (errnoOf(error) === "EEXIST") return "the socket file was replaced by another file";
+      return `the socket file was removed and cannot be put back (${errnoOf(error) ?? String(error)})`;
+    }
+  }
+
+  /**
+   * Removes the public name if it is ours. It is moved aside and looked at again before it is
+   * removed: between a look and an unlink another process could have put its own file there.
+   */
+  async #removePublicName(): Promise<void> {
+    const { path } = this.endpoint;
+    if (!(await isAt(path, this.#identity))) return;
+    const aside = choosePrivatePath(path);
+    try {
+      await rename(path, aside);
+      if (!(await isAt(aside, this.#identity))) await link(aside, path);
+      await rm(aside);
+    } catch (error) {
+      // Somebody was faster: what stands there now is theirs.
+      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "EEXIST") throw error;
+    }
+  }
+}
+
+interface Bound {
+  readonly socket: BoundSocket;
+  readonly path: string;
+  readonly identity: FileIdentity;
+}
+
+async function bindPrivately(endpoint: UnixEndpoint): Promise<Bound> {
+  const { socket, path } = bindFreeName(endpoint.path);
+  try {
+    await setOwnership(endpoint, path);
+    await chmod(path, endpoint.mode);
+    const stats = await statPath(path);
+    if (stats === undefined)
+      throw refuse(endpoint.path, "somebody removed the socket while it was being prepared");
+    return { socket, path, identity: identityOf(stats) };
+  } catch (error) {
+    socket.close();
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+function bindFreeName(publicPath: string): { socket: BoundSocket; path: string } {
+  for (let attempt = 1; ; attempt += 1) {
+    const path = choosePrivatePath(publicPath);
+    try {
+      return { socket: bindPath(path), path };
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === "EADDRINUSE" && attempt < BIND_ATTEMPTS) continue;
+      const reason =
+        code === "EACCES"
+          ? "no permission to create files in its directory"
+          : `bind failed with ${code}`;
+      throw refuse(
+        publicPath,
+        `${reason}; make the directory writable for uid ${process.getuid?.()}`,
+        error,
+      );
+    }
+  }
+}
+
+async function setOwnership(endpoint: UnixEndpoint, path: string): Promise<void> {
+  if (endpoint.owner === undefined && endpoint.group === undefined) return;
+  const uid = endpoint.owner === undefined ? -1 : await lookUpOwner(endpoint.owner);
+  const gid = endpoint.group === undefined ? -1 : await lookUpGroup(endpoint.group);
+  try {
+    await chown(path, uid, gid);
+  } catch (error) {
+    if (error instanceof OutriggerError) throw error;
+    const wanted = [
+      endpoint.owner && `owner ${endpoint.owner}`,
+      endpoint.group && `group ${endpoint.group}`,
+    ];
+    throw refuse(
+      endpoint.path,
+      `cannot give the socket ${wanted.filter(Boolean).join(" and ")} (${errnoOf(error)}); ` +
+        "choose a group this process belongs to, or set fsGroup on the pod",
+      error,
+    );
+  }
+}
