@@ -1,0 +1,105 @@
+import { suggestNearest } from "./nearest.ts";
+import { ValueError } from "./value-error.ts";
+import { parseAccount, parseBacklog, parseCount, parseMode } from "./values.ts";
+
+/** What may follow the `?` of an endpoint; undefined where nothing was said. */
+export interface EndpointOptions {
+  readonly mode: number | undefined;
+  readonly group: string | undefined;
+  readonly owner: string | undefined;
+  readonly backlog: number | undefined;
+  readonly maxConnections: number | undefined;
+  readonly name: string | undefined;
+}
+
+/** Options that say something about a file, and so about a Unix socket with a path only. */
+export const FILE_OPTIONS = ["mode", "group", "owner"] as const;
+
+const KEYS = [
+  ...FILE_OPTIONS, "backlog", "max-connections", "name",
+  "http", "tls-cert", "tls-key", "tls-ca", "proxy-protocol",
+] as const; // prettier-ignore
+
+type Key = (typeof KEYS)[number];
+type Pairs = ReadonlyMap<Key, string>;
+
+/** Reads `key=value&…`. */
+export function parseEndpointOptions(query: string): EndpointOptions {
+  const pairs = parsePairs(query);
+  refuseUnsupported(pairs);
+  return {
+    mode: readOption(pairs, "mode", parseMode),
+    group: readOption(pairs, "group", parseAccount),
+    owner: readOption(pairs, "owner", parseAccount),
+    backlog: readOption(pairs, "backlog", parseBacklog),
+    maxConnections: readOption(pairs, "max-connections", parseCount),
+    name: readOption(pairs, "name", parseEndpointName),
+  };
+}
+
+/** Checks the name of an endpoint, which becomes a label in logs and metrics. */
+export function parseEndpointName(text: string): string {
+  if (/^[A-Za-z0-9_.:/@[\]-]+$/.test(text)) return text;
+  throw refuse(text, "expected letters, digits and any of _ . : / @ [ ] -");
+}
+
+function parsePairs(query: string): Pairs {
+  const pairs = new Map<Key, string>();
+  for (const part of query.split("&")) {
+    const equals = part.indexOf("=");
+    const name = equals === -1 ? part : part.slice(0, equals);
+    const key = KEYS.find((known) => known === name);
+    if (key === undefined) throw refuse(query, `unknown option "${name}"${suggestKey(name)}`);
+    if (pairs.has(key)) throw refuse(query, `option "${key}" is given twice`);
+    if (equals === -1 || equals === part.length - 1)
+      throw refuse(query, `option "${key}" has no value`);
+    pairs.set(key, part.slice(equals + 1));
+  }
+  return pairs;
+}
+
+function suggestKey(name: string): string {
+  return suggestNearest(name, KEYS) || `: expected one of ${KEYS.join(", ")}`;
+}
+
+/** What comes later is checked all the same, so that a mistake is named before the missing feature. */
+function refuseUnsupported(pairs: Pairs): void {
+  const http = pairs.get("http");
+  if (http !== undefined && !["1", "2", "auto"].includes(http)) {
+    throw refuse(http, `http "${http}" is unknown: expected 1, 2 or auto`);
+  }
+  const hasCertificate = pairs.has("tls-cert");
+  if (hasCertificate !== pairs.has("tls-key")) {
+    const [given, missing] = hasCertificate ? ["tls-cert", "tls-key"] : ["tls-key", "tls-cert"];
+    throw refuse(given, `${given} is given without ${missing}: TLS wants both`);
+  }
+  if (pairs.has("tls-ca") && !hasCertificate)
+    throw refuse("tls-ca", "tls-ca is given without tls-cert and tls-key");
+  const proxy = pairs.get("proxy-protocol");
+  if (proxy !== undefined && proxy !== "on" && proxy !== "off") {
+    throw refuse(proxy, `proxy-protocol "${proxy}" is unknown: expected on or off`);
+  }
+  if (http !== undefined && http !== "1") throw notYet(`http=${http}`);
+  if (hasCertificate) throw notYet("tls-cert");
+  if (proxy === "on") throw notYet("proxy-protocol=on");
+}
+
+function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | undefined {
+  const text = pairs.get(key);
+  if (text === undefined) return undefined;
+  try {
+    return parse(text);
+  } catch (thrown) {
+    throw thrown instanceof ValueError
+      ? refuse(text, `${key} "${text}" is refused, ${thrown.reason}`)
+      : thrown;
+  }
+}
+
+function notYet(option: string): ValueError {
+  return new ValueError(option, `option "${option}" is not yet supported`, "ERR_UNSUPPORTED");
+}
+
+function refuse(text: string, reason: string): ValueError {
+  return new ValueError(text, reason, "ERR_ENDPOINT");
+}

@@ -1,0 +1,152 @@
+import {
+  DEFAULTS,
+  type AbstractEndpoint,
+  type Endpoint,
+  type TcpEndpoint,
+  type UnixEndpoint,
+} from "./config.ts";
+import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endpoint-options.ts";
+import { formatHostPort, parseHostPort, type HostPort } from "./host-port.ts";
+import { parseAbstractName, parseSocketPath } from "./socket-path.ts";
+import { ValueError } from "./value-error.ts";
+import { formatMode } from "./values.ts";
+
+/** An endpoint whose name may still have to be chosen, which needs a look at all of them. */
+export type UnnamedEndpoint =
+  | Unnamed<UnixEndpoint>
+  | Unnamed<AbstractEndpoint>
+  | Unnamed<TcpEndpoint>;
+
+type Unnamed<E extends Endpoint> = Omit<E, "name"> & { readonly name: string | undefined };
+
+/** What an endpoint takes from its surroundings where its own text is silent. */
+export interface EndpointContext {
+  /** Folder that relative paths start from. */
+  readonly cwd: string;
+  readonly backlog: number;
+  readonly maxConnections: number;
+}
+
+/** The part of an endpoint that says where it is. */
+export type EndpointAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "abstract"; readonly abstractName: string }
+  | ({ readonly kind: "tcp" } & HostPort);
+
+/** Reads one value of `--listen`. Prefix forms come first; then a colon means TCP, and anything else is a path. */
+export function parseEndpoint(text: string, context: EndpointContext): UnnamedEndpoint {
+  try {
+    refuseBlanks(text);
+    const question = text.indexOf("?");
+    const address = question === -1 ? text : text.slice(0, question);
+    const target = parseTarget(address, context.cwd);
+    const options = question === -1 ? undefined : parseEndpointOptions(text.slice(question + 1));
+    return combine(target, options, context);
+  } catch (thrown) {
+    throw thrown instanceof ValueError ? thrown.within(text) : thrown;
+  }
+}
+
+/** Writes an endpoint with all its options; the inverse of `parseEndpoint`. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  const file = endpoint.kind === "unix" ? endpoint : undefined;
+  const options = [
+    ["mode", file && formatMode(file.mode)],
+    ["group", file?.group],
+    ["owner", file?.owner],
+    ["backlog", endpoint.backlog],
+    ["max-connections", endpoint.maxConnections],
+    ["name", endpoint.name],
+  ];
+  const given = options.filter(([, value]) => value !== undefined);
+  return `${formatAddress(endpoint)}?${given.map(([key, value]) => `${key}=${value}`).join("&")}`;
+}
+
+/** Writes where an endpoint is, as people do: `/run/app.sock`, `@name`, `127.0.0.1:8000`, `[::1]:8000`. */
+export function formatAddress(endpoint: EndpointAddress): string {
+  if (endpoint.kind === "unix") return endpoint.path;
+  return endpoint.kind === "abstract" ? `@${endpoint.abstractName}` : formatHostPort(endpoint);
+}
+
+function combine(
+  target: EndpointAddress,
+  options: EndpointOptions | undefined,
+  context: EndpointContext,
+): UnnamedEndpoint {
+  const common = {
+    backlog: options?.backlog ?? context.backlog,
+    maxConnections: options?.maxConnections ?? context.maxConnections,
+    name: options?.name,
+  };
+  if (target.kind !== "unix") {
+    const misplaced = FILE_OPTIONS.find((key) => options?.[key] !== undefined);
+    if (misplaced === undefined) return { ...target, ...common };
+    const kind = target.kind === "tcp" ? "a TCP endpoint" : "an abstract socket";
+    throw refuse(
+      misplaced,
+      `option "${misplaced}" is for the file of a Unix socket, and ${kind} has none`,
+    );
+  }
+  const mode = options?.mode ?? DEFAULTS.socketMode;
+  return { ...target, ...common, mode, group: options?.group, owner: options?.owner };
+}
+
+function parseTarget(address: string, cwd: string): EndpointAddress {
+  if (address.startsWith("unix:")) return parseUnixForm(address, cwd);
+  if (address.startsWith("@"))
+    return { kind: "abstract", abstractName: parseAbstractName(address.slice(1)) };
+  if (/^(?:fd|systemd):/.test(address)) throw refuseInherited(address);
+  if (/^(?:\/|\.\.?\/|~)/.test(address))
+    return { kind: "unix", path: parseSocketPath(address, cwd) };
+  const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)/i.exec(address);
+  if (url !== null) throw refuse(address, `an endpoint is not a URL: did you mean "${url[1]}"`);
+  if (address.includes(":") || address.startsWith("[") || /^\d+$/.test(address)) {
+    return { kind: "tcp", ...parseHostPort(address) };
+  }
+  if (!address.includes("/") && !/\.sock(?:et)?$/.test(address))
+    throw refuse(address, explainBareWord(address));
+  return { kind: "unix", path: parseSocketPath(address, cwd) };
+}
+
+function parseUnixForm(address: string, cwd: string): EndpointAddress {
+  const path = address.slice("unix:".length);
+  if (/^\/\/(?!\/)/.test(path)) {
+    throw refuse(
+      address,
+      `unix: is followed by the path alone: did you mean "unix:${path.slice(1)}"`,
+    );
+  }
+  return { kind: "unix", path: parseSocketPath(path, cwd) };
+}
+
+function refuseInherited(address: string): ValueError {
+  if (address.startsWith("fd:")) {
+    const descriptor = address.slice("fd:".length);
+    const isUsable = /^\d+$/.test(descriptor) && Number(descriptor) > 2;
+    if (!isUsable)
+      return refuse(address, "expected the number of a descriptor above 2, such as fd:3");
+  } else if (!/^systemd:[\w.@-]+$/.test(address)) {
+    return refuse(address, "expected the name of a descriptor, such as systemd:app");
+  }
+  return new ValueError(
+    address,
+    "a descriptor we were handed is not yet supported",
+    "ERR_UNSUPPORTED",
+  );
+}
+
+function refuseBlanks(text: string): void {
+  if (text.trim() === "")
+    throw refuse(text, "expected an endpoint such as /run/app/app.sock or 127.0.0.1:8000");
+  if (text.trim() !== text) throw refuse(text, "the endpoint begins or ends with white space");
+}
+
+function explainBareWord(word: string): string {
+  if (word === "")
+    return "the address is missing: expected an endpoint such as /run/app/app.sock or 127.0.0.1:8000";
+  return `expected a path or HOST:PORT: did you mean "./${word}" or "${word}:8000"`;
+}
+
+function refuse(text: string, reason: string): ValueError {
+  return new ValueError(text, reason, "ERR_ENDPOINT");
+}

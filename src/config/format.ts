@@ -1,0 +1,33 @@
+import type { Config } from "./config.ts";
+import { formatEndpoint } from "./endpoint.ts";
+import type { FileValue } from "./kinds.ts";
+import { OPTIONS, type OptionName, type OptionValues } from "./options.ts";
+
+/** Writes a configuration as a config file that resolves to it again. */
+export function formatConfig(config: Config): string {
+  const { http, drain, log } = config;
+  const values: Record<string, FileValue> = {
+    ...key("app", config.app),
+    ...key("listen", config.endpoints.map(formatEndpoint)),
+    ...key("ops", config.ops ?? "off"),
+    ...key("workers", config.workers),
+    ...key("min-ready", config.minReady),
+    ...key("keep-alive-timeout", http.keepAliveTimeoutMs),
+    ...key("headers-timeout", http.headersTimeoutMs),
+    ...key("request-timeout", http.requestTimeoutMs),
+    ...key("trusted-proxies", config.trustedProxies),
+    ...key("drain-delay", drain.delayMs),
+    ...key("drain-until-gone", drain.untilGone),
+    ...key("grace-period", drain.gracePeriodMs),
+    ...key("access-log", log.accessLog),
+    ...key("log-level", log.level),
+  };
+  return `${JSON.stringify(values, undefined, 2)}\n`;
+}
+
+function key<Name extends OptionName>(
+  name: Name,
+  value: OptionValues[Name] | undefined,
+): Record<string, FileValue> {
+  return value === undefined ? {} : { [name]: OPTIONS[name].kind.format(value) };
+}

@@ -1,0 +1,217 @@
+/** The one table of everything that can be set; help, documentation and the resolver read it. */
+import { DEFAULTS, type AccessLogFormat, type LogLevel, type OpsEndpoint } from "./config.ts";
+import {
+  ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SOCKET,
+  SWITCH, TEXT, WORKERS, type ValueKind,
+} from "./kinds.ts"; // prettier-ignore
+
+/** What each option means once it is read. */
+export interface OptionValues {
+  readonly app: string;
+  readonly listen: readonly string[];
+  readonly socket: string;
+  readonly "socket-mode": number;
+  readonly "socket-group": string;
+  readonly ops: OpsEndpoint | "off";
+  readonly backlog: number;
+  readonly "max-connections": number;
+  readonly workers: number | "auto";
+  readonly "min-ready": number;
+  readonly "keep-alive-timeout": number;
+  readonly "headers-timeout": number;
+  readonly "request-timeout": number;
+  readonly "drain-delay": number;
+  readonly "drain-until-gone": string;
+  readonly "grace-period": number;
+  readonly "access-log": AccessLogFormat;
+  readonly "log-level": LogLevel;
+  readonly "trusted-proxies": readonly string[];
+  readonly config: string;
+  readonly "print-config": true;
+}
+
+export type OptionName = keyof OptionValues;
+
+/** Headings of the help, in its order. */
+export const OPTION_GROUPS = [
+  "Endpoints",
+  "Workers",
+  "HTTP",
+  "Stopping",
+  "Logs",
+  "Configuration",
+] as const;
+
+/** Where a value may come from; `flag` is the command line. */
+export type OptionSource = "flag" | "variable" | "file";
+
+export interface OptionSpec<T> {
+  readonly group: (typeof OPTION_GROUPS)[number];
+  readonly description: string;
+  readonly kind: ValueKind<T>;
+  /** As the config file would hold it; undefined when nothing stands in for the option. */
+  readonly default?: string | number;
+  /** Where it may be given (everywhere). */
+  readonly sources?: readonly OptionSource[];
+}
+
+const ACCESS_LOG_FORMATS = [
+  "json",
+  "combined",
+  "off",
+] as const satisfies readonly AccessLogFormat[];
+const LOG_LEVELS = [
+  "fatal", "error", "warn", "info", "debug", "trace", "silent",
+] as const satisfies readonly LogLevel[]; // prettier-ignore
+
+export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[Name]> } = {
+  app: {
+    group: "Configuration",
+    description: "the app: a file, a folder or a package; on the command line it is the argument",
+    kind: TEXT,
+    sources: ["variable", "file"],
+  },
+  listen: {
+    group: "Endpoints",
+    description: "where the app is served; may be repeated",
+    kind: ENDPOINTS,
+    default: DEFAULTS.listen,
+  },
+  socket: {
+    group: "Endpoints",
+    description: "short for --listen when there is one Unix socket",
+    kind: SOCKET,
+  },
+  "socket-mode": {
+    group: "Endpoints",
+    description: "permissions of --socket, in octal",
+    kind: MODE,
+    default: MODE.format(DEFAULTS.socketMode).toString(),
+  },
+  "socket-group": {
+    group: "Endpoints",
+    description: "group of --socket, by name or number",
+    kind: ACCOUNT,
+  },
+  ops: {
+    group: "Endpoints",
+    description: "where probes and metrics are served",
+    kind: OPS,
+    default: DEFAULTS.ops,
+  },
+  backlog: {
+    group: "Endpoints",
+    description: "length of the kernel's accept queue",
+    kind: BACKLOG,
+    default: DEFAULTS.backlog,
+  },
+  "max-connections": {
+    group: "Endpoints",
+    description:
+      "open connections per endpoint and worker above which more are answered 503; 0 is no limit",
+    kind: COUNT,
+    default: DEFAULTS.maxConnections,
+  },
+  workers: {
+    group: "Workers",
+    description: "worker processes; auto is one per CPU, 0 serves in this process",
+    kind: WORKERS,
+    default: DEFAULTS.workers,
+  },
+  "min-ready": {
+    group: "Workers",
+    description: "workers that must accept for /readyz to pass",
+    kind: POSITIVE_COUNT,
+    default: DEFAULTS.minReady,
+  },
+  "keep-alive-timeout": {
+    group: "HTTP",
+    description:
+      "how long a connection may stay idle; longer than the proxy in front keeps it; 0 is no limit",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.keepAliveTimeoutMs).toString(),
+  },
+  "headers-timeout": {
+    group: "HTTP",
+    description:
+      "how long the headers of a request may take, at most the request timeout; 0 is no limit",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.headersTimeoutMs).toString(),
+  },
+  "request-timeout": {
+    group: "HTTP",
+    description: "how long receiving a whole request may take; 0 is no limit",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.requestTimeoutMs).toString(),
+  },
+  "trusted-proxies": {
+    group: "HTTP",
+    description:
+      "peers whose forwarded headers are believed: unix, addresses, CIDR ranges, or none",
+    kind: PROXIES,
+    default: DEFAULTS.trustedProxies.join(","),
+  },
+  "drain-delay": {
+    group: "Stopping",
+    description: "how long we keep accepting after readiness has failed",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.drainDelayMs).toString(),
+  },
+  "drain-until-gone": {
+    group: "Stopping",
+    description: "keep accepting until this file is gone, such as the pid file of nginx",
+    kind: FILE,
+  },
+  "grace-period": {
+    group: "Stopping",
+    description: "from the signal to the cut of what is still open",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.gracePeriodMs).toString(),
+  },
+  "access-log": {
+    group: "Logs",
+    description: "one line per request, in this form",
+    kind: choice(ACCESS_LOG_FORMATS.join("|"), ACCESS_LOG_FORMATS),
+    default: DEFAULTS.accessLog,
+  },
+  "log-level": {
+    group: "Logs",
+    description: `the least severe line that is written: ${LOG_LEVELS.join(", ")}`,
+    kind: choice("LEVEL", LOG_LEVELS),
+    default: DEFAULTS.logLevel,
+  },
+  config: {
+    group: "Configuration",
+    description:
+      "JSON file with these options as keys; its relative paths start from the working directory",
+    kind: FILE,
+    sources: ["flag", "variable"],
+  },
+  "print-config": {
+    group: "Configuration",
+    description: "print the effective configuration as such a file, and exit",
+    kind: SWITCH,
+    sources: ["flag"],
+  },
+};
+
+/** Every option, in the order of the table. */
+export const OPTION_NAMES: readonly OptionName[] = Object.keys(OPTIONS) as OptionName[];
+
+/** The options one source may give. */
+export function optionsOf(source: OptionSource): readonly OptionName[] {
+  return OPTION_NAMES.filter((name) => OPTIONS[name].sources?.includes(source) ?? true);
+}
+
+/** Begins the name of every variable of ours. */
+export const VARIABLE_PREFIX = "OUTRIGGER_";
+
+/** `--grace-period` for `grace-period`. */
+export function flagOf(name: OptionName): string {
+  return `--${name}`;
+}
+
+/** `OUTRIGGER_GRACE_PERIOD` for `grace-period`. */
+export function variableOf(name: OptionName): string {
+  return `${VARIABLE_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
+}

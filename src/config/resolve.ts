@@ -1,0 +1,171 @@
+import { resolve } from "node:path";
+import { OutriggerError } from "../errors.ts";
+import {
+  DEFAULTS,
+  type Config,
+  type DrainConfig,
+  type Endpoint,
+  type HttpConfig,
+  type OpsEndpoint,
+} from "./config.ts";
+import { refuseOpsConflict } from "./endpoint-names.ts";
+import { createFileLayer, openConfigFile } from "./file.ts";
+import { formatDuration } from "./duration.ts";
+import { parseHostPort } from "./host-port.ts";
+import {
+  choose,
+  createFlagLayer,
+  createVariableLayer,
+  withPlace,
+  type FlagValues,
+  type Layer,
+} from "./layers.ts";
+import { OPTIONS } from "./options.ts";
+import { resolveEndpoints } from "./resolve-endpoints.ts";
+import { ValueError } from "./value-error.ts";
+
+/** All the world a configuration is made of. */
+export interface ConfigInput {
+  /** The argument of the command line. */
+  readonly app?: string | undefined;
+  readonly flags: FlagValues;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder that relative paths start from. */
+  readonly cwd: string;
+  /** What `--workers auto` comes to. */
+  readonly cpuCount: number;
+  /** Reads the config file; called with the absolute path, and only when one is named. */
+  readonly readFile: (path: string) => string;
+}
+
+/** Decides everything that can be set: flags win over variables, variables over the file, the file over defaults. */
+export function resolveConfig(input: ConfigInput): Config {
+  const layers = openLayers(input);
+  const endpoints = resolveEndpoints(layers, input.cwd);
+  const workers = resolveWorkers(layers, input.cpuCount);
+  return {
+    app: resolveApp(layers),
+    endpoints,
+    ops: resolveOps(layers, endpoints),
+    workers,
+    minReady: resolveMinReady(layers, workers),
+    http: resolveHttp(layers),
+    drain: resolveDrain(layers, input.cwd),
+    log: {
+      level: choose(layers, "log-level")?.value ?? DEFAULTS.logLevel,
+      accessLog: choose(layers, "access-log")?.value ?? DEFAULTS.accessLog,
+    },
+    trustedProxies: choose(layers, "trusted-proxies")?.value ?? DEFAULTS.trustedProxies,
+  };
+}
+
+function openLayers(input: ConfigInput): readonly Layer[] {
+  const layers = [
+    createFlagLayer({ ...input.flags, app: input.app }),
+    createVariableLayer(input.env),
+  ];
+  const named = choose(layers, "config");
+  if (named === undefined) return layers;
+  const place = named.layer.describe("config", named.value);
+  const file = openConfigFile(named.value, place, (name) =>
+    input.readFile(resolve(input.cwd, name)),
+  );
+  return [...layers, createFileLayer(file)];
+}
+
+function resolveApp(layers: readonly Layer[]): string {
+  const app = choose(layers, "app")?.value;
+  if (app !== undefined) return app;
+  throw new OutriggerError("ERR_USAGE", "Cannot start without an app: expected outrigger ./app.js");
+}
+
+function resolveOps(
+  layers: readonly Layer[],
+  endpoints: readonly Endpoint[],
+): OpsEndpoint | undefined {
+  const chosen = choose(layers, "ops");
+  if (chosen?.value === "off") return undefined;
+  const ops = chosen?.value ?? parseHostPort(DEFAULTS.ops);
+  if (chosen !== undefined) withPlace(chosen.layer, "ops", () => refuseOpsConflict(ops, endpoints));
+  else refuseDefaultOpsConflict(ops, endpoints);
+  return ops;
+}
+
+function refuseDefaultOpsConflict(ops: OpsEndpoint, endpoints: readonly Endpoint[]): void {
+  try {
+    refuseOpsConflict(ops, endpoints);
+  } catch (thrown) {
+    if (!(thrown instanceof ValueError)) throw thrown;
+    const reason = "probes and metrics are served there unless --ops says otherwise";
+    throw new OutriggerError(thrown.code, `Cannot use endpoint "${thrown.value}": ${reason}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function resolveWorkers(layers: readonly Layer[], cpuCount: number): number {
+  const workers = choose(layers, "workers")?.value ?? DEFAULTS.workers;
+  return workers === "auto" ? Math.max(1, cpuCount) : workers;
+}
+
+function resolveMinReady(layers: readonly Layer[], workers: number): number {
+  const most = Math.max(1, workers);
+  const minReady = readNumber(layers, "min-ready", DEFAULTS.minReady);
+  if (minReady <= most) return minReady;
+  throw refuseNumber(
+    layers,
+    "min-ready",
+    `there ${most === 1 ? "is 1 worker" : `are ${most} workers`}`,
+  );
+}
+
+function resolveHttp(layers: readonly Layer[]): HttpConfig {
+  const keepAliveTimeoutMs = readNumber(layers, "keep-alive-timeout", DEFAULTS.keepAliveTimeoutMs);
+  const requestTimeoutMs = readNumber(layers, "request-timeout", DEFAULTS.requestTimeoutMs);
+  const longest = requestTimeoutMs === 0 ? Number.POSITIVE_INFINITY : requestTimeoutMs;
+  // A default follows the request timeout down; what was asked for is refused instead of changed.
+  const headersTimeoutMs = readNumber(
+    layers,
+    "headers-timeout",
+    Math.min(DEFAULTS.headersTimeoutMs, longest),
+  );
+  if (headersTimeoutMs <= longest)
+    return { keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs };
+  const reason = `expected at most the request timeout of ${formatDuration(requestTimeoutMs)}`;
+  throw refuseNumber(layers, "headers-timeout", reason);
+}
+
+function resolveDrain(layers: readonly Layer[], cwd: string): DrainConfig {
+  const delayMs = readNumber(layers, "drain-delay", DEFAULTS.drainDelayMs);
+  const gracePeriodMs = readNumber(layers, "grace-period", DEFAULTS.gracePeriodMs);
+  if (delayMs > 0 && delayMs >= gracePeriodMs) {
+    const reason = `expected less than the grace period of ${formatDuration(gracePeriodMs)}`;
+    throw refuseNumber(layers, "drain-delay", reason);
+  }
+  const untilGone = choose(layers, "drain-until-gone")?.value;
+  return {
+    delayMs,
+    untilGone: untilGone === undefined ? undefined : resolve(cwd, untilGone),
+    gracePeriodMs,
+  };
+}
+
+/** Options of which two must fit each other. */
+type NumberName =
+  | "min-ready"
+  | "keep-alive-timeout"
+  | "headers-timeout"
+  | "request-timeout"
+  | "drain-delay"
+  | "grace-period";
+
+function readNumber(layers: readonly Layer[], name: NumberName, fallback: number): number {
+  return choose(layers, name)?.value ?? fallback;
+}
+
+/** Refuses a number that is well-formed, but does not fit the others. */
+function refuseNumber(layers: readonly Layer[], name: NumberName, reason: string): OutriggerError {
+  const layer = layers.find(({ values }) => values.has(name));
+  const text = layer?.values.get(name)?.at(-1) ?? String(OPTIONS[name].default);
+  return new ValueError(text, reason).at(layer?.describe(name, text) ?? `${name} ${text}`);
+}
