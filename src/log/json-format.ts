@@ -1,0 +1,67 @@
+import { escapeJson, FIELD_LIMITS, fit } from "./access-text.ts";
+import type { AccessEntry, AccessFormat } from "./access-entry.ts";
+
+/**
+ * Writes pino-shaped JSON by hand: at one line a request pino's own formatting costs five times as
+ * much, and fields that need no escape are the rule.
+ */
+export function createJsonFormat(): AccessFormat {
+  const endpoints = new Map<string, string>();
+  let prefixMs = -1;
+  let prefix = "";
+
+  return {
+    line(entry, nowMs) {
+      if (nowMs !== prefixMs) {
+        prefixMs = nowMs;
+        prefix = `{"level":30,"time":${nowMs},"pid":${process.pid},"msg":"request","endpoint":"`;
+      }
+      return (
+        prefix +
+        labelOf(entry.endpoint) +
+        '","client":"' +
+        fit(entry.client, FIELD_LIMITS.client, escapeJson) +
+        '","method":"' +
+        fit(entry.method, FIELD_LIMITS.method, escapeJson) +
+        '","path":"' +
+        fit(entry.target, FIELD_LIMITS.target, escapeJson) +
+        '","status":' +
+        entry.status +
+        ',"bytes":' +
+        entry.responseBytes +
+        ',"duration_ms":' +
+        milliseconds(entry.durationSeconds) +
+        optional(',"referer":"', entry.referer, FIELD_LIMITS.referer) +
+        optional(',"user_agent":"', entry.userAgent, FIELD_LIMITS.userAgent) +
+        "}\n"
+      );
+    },
+    dropped: droppedJson,
+  };
+
+  function labelOf(endpoint: string): string {
+    let label = endpoints.get(endpoint);
+    if (label === undefined) {
+      label = escapeJson(endpoint);
+      endpoints.set(endpoint, label);
+    }
+    return label;
+  }
+}
+
+/** Writes the line about missing lines. */
+export function droppedJson(count: number, nowMs: number): string {
+  return `{"level":40,"time":${nowMs},"pid":${process.pid},"msg":"access log lines dropped","dropped":${count}}\n`;
+}
+
+/** Milliseconds with microseconds behind the point; cheaper put together from integers than printed as a double. */
+export function milliseconds(seconds: number): string {
+  const microseconds = Math.max(Math.round(seconds * 1e6), 0);
+  const whole = Math.trunc(microseconds / 1000);
+  const fraction = microseconds - whole * 1000;
+  return whole + (fraction < 10 ? ".00" : fraction < 100 ? ".0" : ".") + fraction;
+}
+
+function optional(key: string, value: AccessEntry["referer"], limit: number): string {
+  return value === undefined ? "" : key + fit(value, limit, escapeJson) + '"';
+}

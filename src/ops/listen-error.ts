@@ -1,0 +1,26 @@
+import type { OpsEndpoint } from "../config/config.ts";
+import { errnoOf, OutriggerError } from "../errors.ts";
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "address already in use; stop the process that holds it,",
+  EACCES: "permission denied; take a port above 1023,",
+  EADDRNOTAVAIL: "this machine has no such address; take one it has, such as 0.0.0.0,",
+  ENOTFOUND: "nobody knows this host; take a numeric address,",
+  EAI_AGAIN: "the name service does not answer; take a numeric address,",
+};
+
+/** Explains why the ops endpoint cannot be opened, and what to do. */
+export function describeListenError(endpoint: OpsEndpoint, cause: unknown): OutriggerError {
+  const reason =
+    REASONS[errnoOf(cause) ?? ""] ?? `${cause instanceof Error ? cause.message : String(cause)};`;
+  return new OutriggerError(
+    "ERR_LISTEN",
+    `Cannot listen on ops endpoint ${formatHostPort(endpoint)}: ${reason} choose another --ops HOST:PORT, or --ops off`,
+    { cause },
+  );
+}
+
+/** Writes an address as people do: `127.0.0.1:9464`, `[::1]:9464`. */
+export function formatHostPort({ host, port }: OpsEndpoint): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

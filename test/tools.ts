@@ -1,0 +1,78 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** Programs that end-to-end tests run, with the Debian package that holds each. */
+const PACKAGES = {
+  nginx: "nginx-light",
+  curl: "curl",
+  promtool: "prometheus",
+  h2load: "nghttp2-client",
+} as const;
+
+export type Tool = keyof typeof PACKAGES;
+
+const TOOLS = Object.keys(PACKAGES) as Tool[];
+// nginx lives where the path of an ordinary user does not look.
+const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
+const INSTALL_TIMEOUT_MS = 5 * 60_000;
+const POLICY = "/usr/sbin/policy-rc.d";
+
+/** The path of a program; undefined when it is not installed. */
+export function findTool(tool: Tool): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).concat(MORE_FOLDERS);
+  return folders.map((folder) => join(folder, tool)).find(isExecutable);
+}
+
+/** Installs what is missing where that is possible (as root on Debian) and returns what is missing still. */
+export function ensureTools(): readonly Tool[] {
+  const missing = missingTools();
+  if (missing.length > 0 && canInstall()) install(missing);
+  return missingTools();
+}
+
+/** How to get the missing tools, as a command line for Debian. */
+export function installHint(missing: readonly Tool[]): string {
+  return `apt-get install --no-install-recommends ${missing.map((tool) => PACKAGES[tool]).join(" ")}`;
+}
+
+function missingTools(): Tool[] {
+  return TOOLS.filter((tool) => findTool(tool) === undefined);
+}
+
+function canInstall(): boolean {
+  return (
+    process.getuid?.() === 0 && existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get")
+  );
+}
+
+function install(missing: readonly Tool[]): void {
+  console.error(`Installing ${missing.join(", ")} through apt`);
+  const guarded = !existsSync(POLICY);
+  // Tells Debian's package scripts to start no service.
+  if (guarded) writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    // Without an index update a container has no package lists; with an old one it asks for files that are gone.
+    apt("update", "-q");
+    apt("install", "-q", "-y", "--no-install-recommends", ...missing.map((tool) => PACKAGES[tool]));
+  } finally {
+    if (guarded) rmSync(POLICY);
+  }
+}
+
+function apt(...args: readonly string[]): void {
+  spawnSync("apt-get", args, {
+    stdio: ["ignore", 2, 2],
+    timeout: INSTALL_TIMEOUT_MS,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
