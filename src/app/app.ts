@@ -1,0 +1,20 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { HealthReport } from "../snapshot.ts";
+
+/** An app of whatever kind, as the HTTP engine and the worker see it. */
+export interface App {
+  /** Answers one request; never throws. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Takes over a connection whose client asked for another protocol; undefined when the app takes none. */
+  readonly upgrade: UpgradeHandler | undefined;
+  /** Runs to the end before anything is published; rejects when the app cannot serve. */
+  startup(): Promise<void>;
+  /** Runs after the last request has ended. */
+  shutdown(): Promise<void>;
+  /** The app's own verdict; undefined when it gives none. */
+  readonly health: (() => Promise<HealthReport>) | undefined;
+}
+
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { findClient, type Client, type TrustedProxies } from "./forwarded.ts";
+
+const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
+
+/** Where a request came in. */
+export interface EndpointContext {
+  /** Name of the endpoint. */
+  readonly name: string;
+  readonly server: ServerAddress;
+  readonly trusted: TrustedProxies;
+}
+
+/** Our side of the connection. */
+export type ServerAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number };
+
+/** What an app may know of a request beyond the request itself. */
+export interface RequestContext {
+  /** Name of the endpoint it came in on. */
+  readonly endpoint: string;
+  readonly server: ServerAddress;
+  /** Who sent it: the address a trusted proxy names, else the peer's; absent for a Unix socket without one. */
+  readonly client?: Client;
+}
+
+/** Makes the context of a request. */
+export type ContextFactory = (request: IncomingMessage) => RequestContext;
+
+/** Notes on a connection which endpoint it belongs to. */
+export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void {
+  Object.assign(socket, { [ENDPOINT]: endpoint });
+}
+
+/**
+ * The context of a request that Outrigger serves; for `(req, res)` apps, whose handlers are not
+ * given it.
+ *
+ * @throws {TypeError} When the request came from another server.
+ */
+export function getContext(request: IncomingMessage): RequestContext {
+  const { socket } = request;
+  // The property is shared by name: an app may have an outrigger of its own in node_modules.
+  const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
+  if (endpoint === undefined)
+    throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
+  const client = findClient({ headers: request.headers, peer: socket, trusted: endpoint.trusted });
+  return {
+    endpoint: endpoint.name,
+    server: endpoint.server,
+    ...(client === undefined ? {} : { client }),
+  };
+}

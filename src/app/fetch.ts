@@ -1,0 +1,119 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { errnoOf } from "../errors.ts";
+import type { Logger } from "../log/logger.ts";
+import type { App } from "./app.ts";
+import type { ContextFactory, RequestContext } from "./context.ts";
+import { failRequest } from "./node.ts";
+
+const FETCH_MARK: unique symbol = Symbol.for("outrigger.fetch");
+/** Methods that a `Request` refuses (https://fetch.spec.whatwg.org/#forbidden-method). */
+const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** A web-standard handler. */
+export type FetchHandler = (request: Request, context: RequestContext) => unknown;
+
+/** Marks a function as a fetch handler, which cannot be told from a Node handler by looking. */
+export function markFetchHandler<Handler extends FetchHandler>(handler: Handler): Handler {
+  return Object.defineProperty(handler, FETCH_MARK, { value: true });
+}
+
+/** Whether a function was marked by `markFetchHandler`. */
+export function isFetchHandler(value: unknown): value is FetchHandler {
+  return typeof value === "function" && FETCH_MARK in value;
+}
+
+export interface FetchOptions {
+  readonly log: Logger;
+  readonly createContext: ContextFactory;
+}
+
+/** Calls a fetch handler with a `Request` made of Node's, and sends its `Response`. */
+export function adaptFetch(
+  fetch: FetchHandler,
+  { log, createContext }: FetchOptions,
+): App["handle"] {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (FORBIDDEN_METHODS.has(request.method ?? "")) {
+      response.writeHead(501).end();
+      return;
+    }
+    const answered: unknown = await fetch(toRequest(request, response), createContext(request));
+    if (!(answered instanceof Response))
+      throw new TypeError(`fetch returned ${typeof answered}, not a Response`);
+    await sendResponse(answered, request, response);
+  }
+  return (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      if (!hasClientLeft(response, error)) failRequest({ request, response, error, log });
+    });
+  };
+}
+
+function toRequest(request: IncomingMessage, response: ServerResponse): Request {
+  const {
+    method = "GET",
+    headers: { host = "localhost" },
+  } = request;
+  const url = parseTarget(request.url ?? "/", host);
+  const hasBody = method !== "GET" && method !== "HEAD";
+  return new Request(url, {
+    method,
+    headers: toHeaders(request.rawHeaders),
+    signal: abortOnDisconnect(response),
+    ...(hasBody ? { body: Readable.toWeb(request), duplex: "half" } : {}),
+  });
+}
+
+/** The client chose both parts: what cannot be an URL must not become a 500. */
+function parseTarget(target: string, host: string): URL {
+  const base = URL.canParse(`http://${host}`) ? `http://${host}` : "http://localhost";
+  // Concatenated, not resolved: a target of //evil.example/ is a path, not a host.
+  if (target.startsWith("/") && URL.canParse(base + target)) return new URL(base + target);
+  return URL.canParse(target) ? new URL(target) : new URL(base);
+}
+
+function toHeaders(raw: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let index = 0; index + 1 < raw.length; index += 2)
+    headers.append(raw[index] ?? "", raw[index + 1] ?? "");
+  return headers;
+}
+
+function abortOnDisconnect(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+async function sendResponse(
+  answer: Response,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.statusCode = answer.status;
+  if (answer.statusText !== "") response.statusMessage = answer.statusText;
+  for (const [name, value] of answer.headers)
+    if (name !== "set-cookie") response.setHeader(name, value);
+  const cookies = answer.headers.getSetCookie();
+  if (cookies.length > 0) response.setHeader("set-cookie", cookies);
+  if (answer.body === null || request.method === "HEAD") {
+    response.end();
+    await answer.body?.cancel();
+    return;
+  }
+  // Sent before the first chunk: a stream may take its time, and its client waits for the status.
+  response.flushHeaders();
+  await pipeline(Readable.fromWeb(answer.body), response);
+}
+
+function hasClientLeft(response: ServerResponse, error: unknown): boolean {
+  if (!response.destroyed || response.writableFinished) return false;
+  return (
+    errnoOf(error) === "ERR_STREAM_PREMATURE_CLOSE" ||
+    (error instanceof Error && error.name === "AbortError")
+  );
+}

@@ -1,0 +1,52 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { describeError } from "../errors.ts";
+import type { Logger } from "../log/logger.ts";
+import type { App, NodeHandler, UpgradeHandler } from "./app.ts";
+
+/** Whether a value can be called as a Node `(req, res)` handler; Express and connect apps are such functions. */
+export function isNodeHandler(value: unknown): value is NodeHandler {
+  return typeof value === "function";
+}
+
+/** Calls a `(req, res)` handler; one that throws, or whose promise rejects, costs a 500 and a log line. */
+export function adaptNodeHandler(handler: NodeHandler, log: Logger): App["handle"] {
+  return (request, response) => {
+    try {
+      const result = handler(request, response);
+      if (result instanceof Promise)
+        result.catch((error: unknown) => failRequest({ request, response, error, log }));
+    } catch (error) {
+      failRequest({ request, response, error, log });
+    }
+  };
+}
+
+/** Passes upgrades on to a server that an app attached its own listeners to; undefined when it has none. */
+export function adaptServerUpgrade(server: Server): UpgradeHandler | undefined {
+  if (server.listenerCount("upgrade") === 0) return undefined;
+  return (request, socket, head) => void server.emit("upgrade", request, socket, head);
+}
+
+/** A request whose app failed. */
+export interface FailedRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly error: unknown;
+  readonly log: Logger;
+}
+
+/** Answers 500, or cuts the response short where its head is already sent, and says so in the log. */
+export function failRequest({ request, response, error, log }: FailedRequest): void {
+  log.error(
+    { method: request.method, path: request.url, err: describeError(error) },
+    "app failed a request",
+  );
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.statusCode = 500;
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.end("Internal Server Error\n");
+}

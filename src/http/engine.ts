@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { App } from "../app/app.ts";
+import type { HttpConfig } from "../config/config.ts";
+import type { RejectReason } from "../counters.ts";
+
+/** One ended request, as metrics and the access log want it. */
+export interface Exchange {
+  readonly method: string | undefined;
+  /** The request target as it was sent; the client chose it. */
+  readonly target: string | undefined;
+  /** What was sent; 499 when the connection ended before the response was complete. */
+  readonly status: number;
+  readonly httpVersion: string;
+  /** Bytes sent, the head included; 0 unless `measureBytes` is set. */
+  readonly bytesSent: number;
+  readonly durationSeconds: number;
+  readonly request: IncomingMessage;
+}
+
+/** What an engine tells while it turns connections into requests. */
+export interface EngineEvents {
+  requestStarted(): void;
+  requestEnded(exchange: Exchange): void;
+  /** The peer sent something that is no request; it was answered and the connection is closing. */
+  rejected(reason: RejectReason): void;
+  /** Our own end-to-end check came in on this connection and was answered. */
+  checked(socket: Socket): void;
+}
+
+export interface EngineOptions {
+  readonly app: App;
+  readonly http: HttpConfig;
+  readonly events: EngineEvents;
+  /** Request target of the end-to-end check, which never reaches the app. */
+  readonly checkTarget: string;
+  /** Whether `Exchange.bytesSent` is wanted. */
+  readonly measureBytes: boolean;
+}
+
+/** Turns accepted connections of one endpoint into requests for the app. */
+export interface HttpEngine {
+  /** Takes over a connection that was just accepted. */
+  serve(socket: Socket): void;
+  /** From now on every response says `Connection: close`. */
+  announceClose(): void;
+  /** Closes connections that are between two requests. */
+  closeIdleConnections(): void;
+  /** Lets go of timers; its connections live on until they end. */
+  close(): void;
+}

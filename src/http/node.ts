@@ -1,0 +1,123 @@
+import http, {
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { RejectReason } from "../counters.ts";
+import { errnoOf } from "../errors.ts";
+import type { EngineOptions, HttpEngine } from "./engine.ts";
+
+/** How often header and request timeouts are looked at. */
+const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
+/** nginx's status for a client that left before its response was complete. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
+
+interface Rejection {
+  readonly reason: RejectReason;
+  readonly statusLine: string;
+}
+
+const BAD_REQUEST: Rejection = { reason: "bad_request", statusLine: "400 Bad Request" };
+const REJECTIONS: Readonly<Record<string, Rejection>> = {
+  HPE_HEADER_OVERFLOW: {
+    reason: "headers_too_large",
+    statusLine: "431 Request Header Fields Too Large",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { reason: "request_timeout", statusLine: "408 Request Timeout" },
+};
+
+/** Serves HTTP/1.1 through `node:http`. */
+export function createNodeEngine(options: EngineOptions): HttpEngine {
+  const { app, events, checkTarget } = options;
+  let isClosing = false;
+
+  class CountedResponse extends http.ServerResponse {
+    readonly startedAt = performance.now();
+    readonly bytesBefore = options.measureBytes ? this.req.socket.bytesWritten : 0;
+
+    // Every way to send a head passes here, the implicit one included.
+    override writeHead(status: number, ...head: [(string | Headers)?, Headers?]): this {
+      if (isClosing && !this.headersSent) this.shouldKeepAlive = false;
+      // The overload with a status message passes one argument more; both reach the same code.
+      return super.writeHead(status, ...(head as [Headers?]));
+    }
+  }
+
+  function endRequest(this: CountedResponse): void {
+    const { req } = this;
+    events.requestEnded({
+      method: req.method,
+      target: req.url,
+      status: this.writableFinished ? this.statusCode : CLIENT_CLOSED_REQUEST,
+      httpVersion: req.httpVersion,
+      bytesSent: options.measureBytes ? req.socket.bytesWritten - this.bytesBefore : 0,
+      durationSeconds: (performance.now() - this.startedAt) / 1_000,
+      request: req,
+    });
+  }
+
+  function onRequest(request: IncomingMessage, response: CountedResponse): void {
+    if (request.url === checkTarget) return answerCheck(request, response);
+    events.requestStarted();
+    response.on("close", endRequest);
+    app.handle(request, response);
+  }
+
+  function answerCheck(request: IncomingMessage, response: ServerResponse): void {
+    events.checked(request.socket);
+    response.shouldKeepAlive = false;
+    response.end();
+  }
+
+  function onClientError(error: Error, socket: Duplex): void {
+    const code = errnoOf(error) ?? "";
+    const rejection = REJECTIONS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
+    if (rejection === undefined || !socket.writable || isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
+    events.rejected(rejection.reason);
+    socket.end(
+      `HTTP/1.1 ${rejection.statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    );
+  }
+
+  const server = http.createServer(
+    {
+      ServerResponse: CountedResponse,
+      keepAliveTimeout: options.http.keepAliveTimeoutMs,
+      headersTimeout: options.http.headersTimeoutMs,
+      requestTimeout: options.http.requestTimeoutMs,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+    },
+    onRequest,
+  );
+  server.on("clientError", onClientError);
+  const { upgrade } = app;
+  if (upgrade !== undefined) server.on("upgrade", upgrade);
+  // Connections come from a listener of ours; without this event node:http checks no timeouts.
+  server.emit("listening");
+
+  return {
+    serve: (socket: Socket) => void server.emit("connection", socket),
+    announceClose() {
+      isClosing = true;
+    },
+    closeIdleConnections: () => server.closeIdleConnections(),
+    close: () => void server.close(),
+  };
+}
+
+/** Whether the head of a response is already on its way on this connection. */
+function isAnswering(socket: Duplex): boolean {
+  return (
+    "_httpMessage" in socket &&
+    socket._httpMessage instanceof http.ServerResponse &&
+    socket._httpMessage.headersSent
+  );
+}

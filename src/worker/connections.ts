@@ -1,0 +1,74 @@
+import type { Socket } from "node:net";
+import type { CloseReason, EndpointCounters } from "../counters.ts";
+import { createDeferred, type Deferred } from "../lifecycle/deferred.ts";
+
+/** Every open connection of one endpoint in this worker: counted when it comes and when it goes. */
+export class Connections {
+  readonly #counters: EndpointCounters;
+  readonly #open = new Set<Socket>();
+  /** Reasons that only the one who ends a connection knows. */
+  readonly #reasons = new WeakMap<Socket, CloseReason>();
+  #drained: Deferred<void> | undefined;
+
+  constructor(counters: EndpointCounters) {
+    this.#counters = counters;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Counts a connection that was just accepted, until it closes. */
+  add(socket: Socket): void {
+    this.#open.add(socket);
+    this.#counters.countAccepted();
+    socket.once("timeout", () => this.#reasons.set(socket, "idle_timeout"));
+    socket.once("close", (hadError: boolean) => this.#remove(socket, hadError));
+  }
+
+  /** Takes a connection out of the count, as if it had never come: it was our own check. */
+  disown(socket: Socket): void {
+    if (!this.#open.delete(socket)) return;
+    this.#counters.discountAccepted();
+    this.#announceIfDrained();
+  }
+
+  /** Resolves when no connection is open, at once if there is none. */
+  drained(): Promise<void> {
+    this.#drained ??= createDeferred();
+    this.#announceIfDrained();
+    return this.#drained.promise;
+  }
+
+  /** Ends connections that have not sent a single byte. */
+  destroySilent(): void {
+    for (const socket of this.#open) if (socket.bytesRead === 0) socket.destroy();
+  }
+
+  /** Cuts all that is left; returns how many that were. */
+  destroyAll(): number {
+    const forced = this.#open.size;
+    for (const socket of this.#open) {
+      this.#reasons.set(socket, "forced");
+      socket.destroy();
+    }
+    return forced;
+  }
+
+  #remove(socket: Socket, hadError: boolean): void {
+    if (!this.#open.delete(socket)) return;
+    this.#counters.countClosed(this.#reasonOf(socket, hadError));
+    this.#announceIfDrained();
+  }
+
+  #reasonOf(socket: Socket, hadError: boolean): CloseReason {
+    const known = this.#reasons.get(socket);
+    if (known !== undefined) return known;
+    if (hadError) return "error";
+    return socket.readableEnded ? "client" : "server";
+  }
+
+  #announceIfDrained(): void {
+    if (this.#open.size === 0) this.#drained?.resolve();
+  }
+}

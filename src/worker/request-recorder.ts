@@ -1,0 +1,36 @@
+import type { EndpointContext } from "../app/context.ts";
+import { findClient } from "../app/forwarded.ts";
+import type { Exchange } from "../http/engine.ts";
+import type { AccessLog } from "../log/access.ts";
+
+/** Writes the ended requests of one endpoint to the access log. */
+export interface RequestRecorder {
+  /** Whether the bytes of a response are worth measuring. */
+  readonly wantsBytes: boolean;
+  record(exchange: Exchange): void;
+}
+
+/** For when there is no access log. */
+export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {} };
+
+/** Creates the recorder of an endpoint. */
+export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
+  return {
+    wantsBytes: true,
+    record({ request, ...exchange }) {
+      const { headers, socket } = request;
+      log.record({
+        endpoint: endpoint.name,
+        client: findClient({ headers, peer: socket, trusted: endpoint.trusted })?.address ?? "unix",
+        method: exchange.method ?? "",
+        target: exchange.target ?? "",
+        httpVersion: exchange.httpVersion,
+        status: exchange.status,
+        responseBytes: exchange.bytesSent,
+        durationSeconds: exchange.durationSeconds,
+        referer: headers.referer,
+        userAgent: headers["user-agent"],
+      });
+    },
+  };
+}

@@ -1,0 +1,203 @@
+import { adaptApp } from "../app/adapt.ts";
+import type { App } from "../app/app.ts";
+import { getContext, type EndpointContext } from "../app/context.ts";
+import { createTrustedProxies } from "../app/forwarded.ts";
+import { importApp, type AppModule } from "../app/load.ts";
+import type { Config, Endpoint } from "../config/config.ts";
+import { describeError } from "../errors.ts";
+import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
+import { createAccessLog, type AccessLog } from "../log/access.ts";
+import type { Logger } from "../log/logger.ts";
+import { ProcessMonitor } from "../process-stats.ts";
+import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
+import { HealthPoll } from "./health-poll.ts";
+import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
+
+const SNAPSHOT_INTERVAL_MS = 1_000;
+/** How long a connection that was just accepted may take to send its first byte once we drain. */
+const SILENCE_LIMIT_MS = 1_000;
+/** What the app's shutdown hook gets even when the grace period is over. */
+const LEAST_SHUTDOWN_MS = 500;
+
+/** What surrounds a worker: a process of its own, or the program that embeds us. */
+export interface WorkerHost {
+  readonly log: Logger;
+  readonly cwd: string;
+  /** Access lines for people instead of JSON. */
+  readonly isPretty: boolean;
+  report(report: Report): void;
+  /** What to listen on for a grant. */
+  openTarget(grant: ListenerGrant): ListenTarget;
+  /** Where the app comes from when it is not to be imported by name. */
+  readonly app?: AppModule;
+}
+
+/** Loads the app, serves it on the listeners it was granted, counts, and drains when told. */
+export class Worker {
+  readonly #host: WorkerHost;
+  readonly #monitor = new ProcessMonitor();
+  #servers: readonly EndpointServer[] = [];
+  #app: App | undefined;
+  #health: HealthPoll | undefined;
+  #accessLog: AccessLog | undefined;
+  #snapshots: NodeJS.Timeout | undefined;
+  #deadline: Deadline | undefined;
+
+  constructor(host: WorkerHost) {
+    this.#host = host;
+  }
+
+  /** Carries out a command; what comes of it is reported. */
+  handle(command: Command): void {
+    switch (command.type) {
+      case "start":
+        void this.#start(command).catch((error: unknown) => this.#fail(error));
+        return;
+      case "report":
+        this.#host.report({ type: "snapshot", snapshot: this.snapshot(), answers: command.id });
+        return;
+      case "announce-close":
+        for (const server of this.#servers) server.announceClose();
+        return;
+      case "drain":
+        this.drain(command.deadlineMs - Date.now());
+        return;
+    }
+  }
+
+  /** Drains within `graceMs`; once it drains, a shorter time moves the deadline nearer. */
+  drain(graceMs: number): void {
+    if (this.#deadline !== undefined) {
+      this.#deadline.shorten(graceMs);
+      return;
+    }
+    this.#deadline = new Deadline(graceMs);
+    void this.#drain(this.#deadline).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** All that was counted so far. */
+  snapshot(): WorkerSnapshot {
+    return {
+      counters: Object.fromEntries(
+        this.#servers.map((server) => [server.name, server.counters.slots.slice()]),
+      ),
+      health: this.#health?.last,
+      process: this.#monitor.read(),
+    };
+  }
+
+  /** Writes out what the access log still holds, now: the process is about to end. */
+  flushSync(): void {
+    this.#accessLog?.flushSync();
+  }
+
+  async #start({ config, listeners, checkTarget }: StartCommand): Promise<void> {
+    const { log, cwd } = this.#host;
+    const module = this.#host.app ?? (await importApp(config.app, cwd));
+    const app = adaptApp(module, { log, createContext: getContext });
+    await app.startup();
+    this.#app = app;
+    this.#accessLog = createAccessLog({
+      format: config.log.accessLog,
+      style: this.#host.isPretty ? "pretty" : "json",
+    });
+    const trusted = createTrustedProxies(config.trustedProxies);
+    const servers = config.endpoints.map((endpoint) => {
+      const context: EndpointContext = {
+        name: endpoint.name,
+        server: serverAddressOf(endpoint),
+        trusted,
+      };
+      const recorder = this.#createRecorder(config, context);
+      return new EndpointServer({
+        endpoint,
+        context,
+        app,
+        http: config.http,
+        checkTarget,
+        recorder,
+      });
+    });
+    this.#servers = servers;
+    this.#health = new HealthPoll(app, () => this.#push());
+    await this.#health.start();
+    for (const server of servers) {
+      const grant = listeners.find(({ endpoint }) => endpoint === server.name);
+      if (grant !== undefined) await server.listen(this.#host.openTarget(grant));
+    }
+    this.#snapshots = setInterval(() => this.#push(), SNAPSHOT_INTERVAL_MS).unref();
+    this.#host.report({ type: "ready" });
+  }
+
+  #createRecorder(
+    config: Config,
+    context: EndpointContext,
+  ): ReturnType<typeof createRequestRecorder> {
+    if (config.log.accessLog === "off" || this.#accessLog === undefined) return NO_RECORDER;
+    return createRequestRecorder(this.#accessLog, context);
+  }
+
+  #push(): void {
+    this.#host.report({ type: "snapshot", snapshot: this.snapshot() });
+  }
+
+  async #drain(deadline: Deadline): Promise<void> {
+    for (const server of this.#servers) {
+      server.announceClose();
+      server.stopAccepting();
+      server.closeIdleConnections();
+    }
+    const silence = setTimeout(
+      () => this.#servers.forEach((server) => server.connections.destroySilent()),
+      SILENCE_LIMIT_MS,
+    );
+    const drained = Promise.all(this.#servers.map((server) => server.connections.drained()));
+    await settledBefore(drained, deadline.signal);
+    clearTimeout(silence);
+    const forced = this.#servers.reduce(
+      (total, server) => total + server.connections.destroyAll(),
+      0,
+    );
+    await drained;
+    await this.#shutDownApp(deadline);
+    await this.#stop();
+    this.#host.report({ type: "drained", snapshot: this.snapshot(), forced });
+  }
+
+  async #shutDownApp(deadline: Deadline): Promise<void> {
+    const limit = new Deadline(Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS));
+    try {
+      if (await settledBefore(this.#app?.shutdown() ?? Promise.resolve(), limit.signal)) return;
+      this.#host.log.warn({}, "app shutdown did not end in time");
+    } catch (error) {
+      this.#host.log.error({ err: describeError(error) }, "app shutdown failed");
+    } finally {
+      limit.clear();
+    }
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#snapshots);
+    this.#deadline?.clear();
+    this.#health?.stop();
+    for (const server of this.#servers) server.close();
+    await this.#accessLog?.close();
+    this.#monitor.stop();
+  }
+
+  #fail(error: unknown): void {
+    this.#host.report({ type: "failed", error: describeError(error) });
+  }
+}
+
+function serverAddressOf(endpoint: Endpoint): EndpointContext["server"] {
+  switch (endpoint.kind) {
+    case "unix":
+      return { path: endpoint.path };
+    case "abstract":
+      return { path: `@${endpoint.abstractName}` };
+    case "tcp":
+      return { host: endpoint.host, port: endpoint.port };
+  }
+}
