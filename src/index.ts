@@ -1,0 +1,7 @@
+/** Outrigger as a library: everything that may be imported from "outrigger". */
+export { defineApp, defineFetch, type AppDefinition, type FetchApp } from "./app/define.ts";
+export { getContext, type RequestContext } from "./app/context.ts";
+export type { Client } from "./app/forwarded.ts";
+export { serve } from "./serve/serve.ts";
+export type { ListenOptions, ServeEvents, ServeOptions, Server } from "./serve/server.ts";
+export { OutriggerError, type ErrorCode } from "./errors.ts";

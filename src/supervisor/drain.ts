@@ -1,0 +1,95 @@
+import type { DrainConfig } from "../config/config.ts";
+import { settledBefore, systemClock, type Clock, type Deadline } from "../lifecycle/deadline.ts";
+import { statPath } from "../listener/identity.ts";
+import type { EndToEndCheck } from "../listener/listener.ts";
+import type { ListenerManager } from "../listener/manager.ts";
+import type { Logger } from "../log/logger.ts";
+import type { WorkerSet } from "./worker-set.ts";
+
+/** How long pooled connections may take to learn from a response that we close. */
+const LAME_DUCK_MS = 500;
+const FILE_CHECK_INTERVAL_MS = 100;
+
+export interface DrainOptions {
+  readonly config: DrainConfig;
+  readonly workers: WorkerSet;
+  readonly listeners: ListenerManager;
+  readonly check: EndToEndCheck;
+  readonly deadline: Deadline;
+  readonly log: Logger;
+  /** Connections open now, as far as anybody knows. */
+  readonly countOpen: () => Promise<number>;
+  readonly clock?: Clock;
+}
+
+/**
+ * Takes a serving process out of service without losing a request: keeps accepting while the
+ * proxies before us may still come, says goodbye on every response, takes the public names away,
+ * empties the accept queues, and lets every worker finish. All of it within the deadline.
+ */
+export async function drain(options: DrainOptions): Promise<void> {
+  const { workers, listeners, deadline, log } = options;
+  await keepAccepting(options);
+  log.info({}, "announcing close");
+  workers.announceClose();
+  await waitForGoodbyes(options);
+  await listeners.withdraw();
+  log.info({}, "endpoints withdrawn");
+  await emptyQueues(options);
+  await workers.drain(deadline.atMs);
+}
+
+async function keepAccepting({
+  config,
+  deadline,
+  clock = systemClock,
+  log,
+}: DrainOptions): Promise<void> {
+  if (config.delayMs > 0) await pause(config.delayMs, deadline.signal, clock);
+  if (config.untilGone === undefined) return;
+  if (await untilGone(config.untilGone, deadline.signal)) return;
+  log.warn({ file: config.untilGone }, "file is still there at the deadline");
+}
+
+/** Pooled connections that carry a request in this time close by themselves, so nobody loses a race. */
+async function waitForGoodbyes({
+  deadline,
+  clock = systemClock,
+  countOpen,
+}: DrainOptions): Promise<void> {
+  if ((await countOpen()) > 0) await pause(LAME_DUCK_MS, deadline.signal, clock);
+}
+
+/** Queues are served in order: when a request sent last is answered, every one before it was accepted. */
+async function emptyQueues({ listeners, check, deadline, log }: DrainOptions): Promise<void> {
+  for (const { connectTarget, address } of listeners.listeners) {
+    const answered = check(connectTarget, deadline.signal);
+    await answered.catch(() => log.warn({ address }, "accept queue was not emptied"));
+  }
+}
+
+function pause(delayMs: number, signal: AbortSignal, clock: Clock): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(delayMs, resolve);
+  return settledBefore(promise, signal).finally(cancel);
+}
+
+/**
+ * Resolves `true` when no file is at the path any more, `false` when the signal aborts before. Not
+ * by inotify: some sandboxes do not pass it on from one container to another.
+ */
+export async function untilGone(path: string, signal: AbortSignal): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = (): void =>
+    void statPath(path).then(
+      (stats) => stats === undefined && resolve(),
+      () => {},
+    );
+  const timer = setInterval(look, FILE_CHECK_INTERVAL_MS);
+  look();
+  try {
+    return await settledBefore(promise, signal);
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,40 @@
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseReport } from "../protocol.ts";
+import type { SpawnWorker } from "./worker-process.ts";
+
+/** The sources run as they are in tests; `dist` mirrors `src`, so the ending is all that differs. */
+const ENTRY = fileURLToPath(
+  new URL(`../worker/main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
+);
+/** Standard streams and the channel come first in a child's descriptor table. */
+const FIRST_LISTENER_DESCRIPTOR = 4;
+
+/** Runs a worker as a process of its own; its listeners travel in its `stdio`. */
+export const forkWorker: SpawnWorker = (listeners, events) => {
+  const child = fork(ENTRY, [], {
+    stdio: ["ignore", "inherit", "inherit", "ipc", ...listeners.map(({ socket }) => socket.fd())],
+    serialization: "advanced",
+  });
+  let hasEnded = false;
+  const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    events.exited({ code, signal });
+  };
+  child.on("message", (message) => events.report(parseReport(message)));
+  // A spawn that fails ends with this event alone; after one that worked it tells of a lost channel.
+  child.on("error", () => child.pid === undefined && end(null, null));
+  // Not "exit": reports may still be on their way when the process is gone.
+  child.on("close", end);
+  return {
+    pid: child.pid,
+    grants: listeners.map(({ endpoint }, index) => ({
+      endpoint: endpoint.name,
+      descriptor: FIRST_LISTENER_DESCRIPTOR + index,
+    })),
+    // A dead worker's exit is reported by its own event; what could not be sent is moot.
+    send: (command) => void (child.connected && child.send(command, () => {})),
+    kill: () => void child.kill("SIGKILL"),
+  };
+};

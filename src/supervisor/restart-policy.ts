@@ -1,0 +1,38 @@
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 30_000;
+/** A worker that served this long has not failed to start: its end opens a new account. */
+const LIVED_LONG_MS = 10_000;
+/** Random share by which a delay is shortened, so that slots do not fail in step. */
+const JITTER = 0.2;
+
+/** What a slot remembers of the workers that filled it. */
+export interface RestartAccount {
+  /** Ends in a row that came soon after the start. */
+  readonly failures: number;
+}
+
+export const FRESH_ACCOUNT: RestartAccount = { failures: 0 };
+
+export interface RestartPlan {
+  readonly delayMs: number;
+  readonly account: RestartAccount;
+}
+
+/**
+ * Decides how long to wait before a slot is filled again: not at all the first time, then 100 ms,
+ * doubled at every further failure up to 30 s.
+ *
+ * @param livedMs How long the worker that ended had been ready.
+ * @param random A number from 0 to 1.
+ */
+export function planRestart(account: RestartAccount, livedMs: number, random: number): RestartPlan {
+  const failures = livedMs >= LIVED_LONG_MS ? 1 : account.failures + 1;
+  const backoffMs =
+    failures === 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (failures - 2), LONGEST_DELAY_MS);
+  return { delayMs: Math.round(backoffMs * (1 - JITTER * random)), account: { failures } };
+}
+
+/** Whether replacing has failed so often that only a restart of the whole process may help. */
+export function isHopeless(account: RestartAccount): boolean {
+  return account.failures > 2 && FIRST_DELAY_MS * 2 ** (account.failures - 2) > LONGEST_DELAY_MS;
+}

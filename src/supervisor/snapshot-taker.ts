@@ -1,0 +1,100 @@
+import type { Config } from "../config/config.ts";
+import type { EndpointCounters } from "../counters.ts";
+import type { Phase } from "../lifecycle/phase.ts";
+import { readKernelAccounts, type KernelAccount } from "../listener/kernel.ts";
+import type { Listener } from "../listener/listener.ts";
+import type { ListenerManager } from "../listener/manager.ts";
+import { ProcessMonitor } from "../process-stats.ts";
+import type { EndpointView, Snapshot } from "../snapshot.ts";
+import { Ledger } from "./ledger.ts";
+import type { WorkerSet } from "./worker-set.ts";
+
+/** What a snapshot is taken of; what is undefined does not exist yet. */
+export interface Subject {
+  readonly phase: Phase;
+  readonly listeners: ListenerManager | undefined;
+  readonly workers: WorkerSet | undefined;
+}
+
+/** Takes snapshots of a supervisor, and remembers what only happened once. */
+export class SnapshotTaker {
+  readonly #config: Config;
+  readonly #version: string;
+  readonly #monitor = new ProcessMonitor();
+  readonly #startedAtMs = Date.now();
+  #ledger = new Ledger([]);
+  #kernel: ReadonlyMap<string, KernelAccount> | undefined;
+  #process = this.#monitor.read();
+  #drainStartedAtMs: number | undefined;
+  #hasStarted = false;
+  #socketsLost = 0;
+
+  constructor({ config, version }: { readonly config: Config; readonly version: string }) {
+    this.#config = config;
+    this.#version = version;
+  }
+
+  /** Where the counts of endpoints come from. */
+  set ledger(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  noteDrainStart(): void {
+    this.#drainStartedAtMs = Date.now();
+  }
+
+  noteSocketLost(): void {
+    this.#socketsLost += 1;
+  }
+
+  /** Asks the kernel about connections and queues, and this process about itself. */
+  async refresh(listeners: ListenerManager | undefined): Promise<void> {
+    this.#process = this.#monitor.read();
+    const names = listeners?.listeners.flatMap(({ kernelName }) => kernelName ?? []) ?? [];
+    this.#kernel = await readKernelAccounts(names);
+  }
+
+  /** Puts together what is known. */
+  take({ phase, listeners, workers }: Subject): Snapshot {
+    this.#hasStarted ||= phase === "ready";
+    const living = workers?.handles.map(({ snapshot }) => snapshot) ?? [];
+    return {
+      takenAtMs: Date.now(),
+      version: this.#version,
+      phase,
+      startedAtMs: this.#startedAtMs,
+      drainStartedAtMs: this.#drainStartedAtMs,
+      hasStarted: this.#hasStarted,
+      minReady: this.#config.minReady,
+      endpoints: (listeners?.listeners ?? []).map((listener) =>
+        this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
+      ),
+      workers: workers?.views() ?? [],
+      workersWanted: Math.max(this.#config.workers, 1),
+      isStuck: workers?.isStuck ?? false,
+      workerRestarts: { crash: 0, start_failed: 0, ...workers?.restarts },
+      workersMissing: workers?.missing ?? 0,
+      staleSocketsRemoved: listeners?.staleRemoved ?? 0,
+      socketsLost: this.#socketsLost,
+      forcedCloses: workers?.forced ?? 0,
+      process: this.#process,
+    };
+  }
+
+  stop(): void {
+    this.#monitor.stop();
+  }
+
+  #viewEndpoint(listener: Listener, counters: EndpointCounters): EndpointView {
+    const { endpoint, address, problem, kernelName } = listener;
+    return {
+      name: endpoint.name,
+      transport: endpoint.kind,
+      address,
+      up: problem === undefined,
+      ...(problem === undefined ? {} : { problem }),
+      counters,
+      kernel: kernelName === undefined ? undefined : this.#kernel?.get(kernelName),
+    };
+  }
+}

@@ -1,0 +1,275 @@
+import type { Config } from "../config/config.ts";
+import { OutriggerError } from "../errors.ts";
+import { Deadline } from "../lifecycle/deadline.ts";
+import { createDeferred } from "../lifecycle/deferred.ts";
+import { canEnter, type Phase } from "../lifecycle/phase.ts";
+import type { EndToEndCheck, Listener } from "../listener/listener.ts";
+import { ListenerManager, type GuardEvent } from "../listener/manager.ts";
+import type { Logger } from "../log/logger.ts";
+import { openOpsServer, type OpsServer } from "../ops/server.ts";
+import type { Snapshot } from "../snapshot.ts";
+import { drain } from "./drain.ts";
+import { Ledger } from "./ledger.ts";
+import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
+import { SnapshotTaker } from "./snapshot-taker.ts";
+import type { SpawnWorker } from "./worker-process.ts";
+import { WorkerSet } from "./worker-set.ts";
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly spawn: SpawnWorker;
+  readonly version: string;
+  /** Told of every phase as it begins. */
+  readonly onPhase?: (phase: Phase) => void;
+  /** Told when a socket file is not ours any more, and when it is again. */
+  readonly onSocket?: (endpoint: string, event: "socketLost" | "socketRestored") => void;
+}
+
+/** What `start` resolves to. */
+export interface Started {
+  readonly listeners: readonly Listener[];
+  /** Address of the ops endpoint; undefined when it is off. */
+  readonly ops: OpsServer["address"] | undefined;
+}
+
+/** How a process ended its service. */
+export interface Stopped {
+  /** Connections that were cut because the grace period was over. */
+  readonly forced: number;
+}
+
+/**
+ * Keeps endpoints and workers in service from `start` to `stop`. It runs no app code, so it, and the
+ * ops endpoint beside it, answers whatever the app does.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #snapshots: SnapshotTaker;
+  readonly #checkTarget = createCheckTarget();
+  readonly #check: EndToEndCheck = createEndToEndCheck(this.#checkTarget);
+  readonly #stopped = createDeferred<Stopped>();
+  readonly #aborted = new AbortController();
+  #phase: Phase = "starting";
+  #listeners: ListenerManager | undefined;
+  #workers: WorkerSet | undefined;
+  #ops: OpsServer | undefined;
+  #deadline: Deadline | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#snapshots = new SnapshotTaker(options);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Resolves when everything is closed, however that came about. */
+  get stopped(): Promise<Stopped> {
+    return this.#stopped.promise;
+  }
+
+  /** What is known now, without asking anybody. */
+  current(): Snapshot {
+    return this.#snapshots.take({
+      phase: this.#phase,
+      listeners: this.#listeners,
+      workers: this.#workers,
+    });
+  }
+
+  /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */
+  async refresh(withinMs: number): Promise<Snapshot> {
+    await Promise.all([this.#workers?.report(withinMs), this.#snapshots.refresh(this.#listeners)]);
+    return this.current();
+  }
+
+  /**
+   * Opens the ops endpoint, claims every endpoint, starts the workers, sends a request through each
+   * socket and publishes them. Resolves when ready; rejects, with everything given back, when any of
+   * that fails or `stop` comes first.
+   */
+  async start(): Promise<Started> {
+    try {
+      const listeners = await this.#open();
+      this.#enter("ready");
+      listeners.startGuard((event) => this.#onGuard(event));
+      return { listeners: listeners.listeners, ops: this.#ops?.address };
+    } catch (error) {
+      const { reason } = this.#aborted.signal;
+      await this.#abandon();
+      throw reason ?? error;
+    }
+  }
+
+  /**
+   * Drains and closes everything; resolves when that is done. Called again it only moves the
+   * deadline nearer. A start that is under way is given up.
+   *
+   * @param graceMs Time until what is left is cut (the configured grace period).
+   */
+  stop(graceMs: number = this.#options.config.drain.gracePeriodMs): Promise<Stopped> {
+    if (this.#phase === "starting") {
+      this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
+    } else if (this.#deadline === undefined) {
+      this.#deadline = new Deadline(graceMs);
+      void this.#drain(this.#deadline);
+    } else {
+      this.#deadline.shorten(graceMs);
+      this.#workers?.hurry(this.#deadline.atMs);
+    }
+    return this.stopped;
+  }
+
+  async #open(): Promise<ListenerManager> {
+    const { config, log } = this.#options;
+    await this.#openOps();
+    this.#assertWanted();
+    this.#listeners = await ListenerManager.claim(config.endpoints);
+    this.#assertWanted();
+    this.#workers = this.#createWorkers(this.#listeners);
+    await this.#unlessAborted(this.#workers.start(config.minReady));
+    const replaced = await this.#unlessAborted(
+      this.#listeners.publish(this.#check, this.#aborted.signal),
+    );
+    for (const { address } of replaced) log.warn({ address }, "stale socket replaced");
+    return this.#listeners;
+  }
+
+  async #openOps(): Promise<void> {
+    const { config, log } = this.#options;
+    if (config.ops === undefined) return;
+    this.#ops = await openOpsServer({
+      endpoint: config.ops,
+      log,
+      current: () => this.current(),
+      refresh: (withinMs) => this.refresh(withinMs),
+    });
+  }
+
+  #createWorkers({ listeners }: ListenerManager): WorkerSet {
+    const { config, spawn, log } = this.#options;
+    const ledger = new Ledger(listeners.map(({ endpoint }) => endpoint.name));
+    this.#snapshots.ledger = ledger;
+    return new WorkerSet({
+      size: Math.max(config.workers, 1),
+      spawn,
+      listeners,
+      ledger,
+      log,
+      startCommand: {
+        // With the ports the system chose.
+        config: { ...config, endpoints: listeners.map(({ endpoint }) => endpoint) },
+        checkTarget: this.#checkTarget,
+      },
+    });
+  }
+
+  async #drain(deadline: Deadline): Promise<void> {
+    this.#enter("draining");
+    const { config, log } = this.#options;
+    const { forced } = await this.#closeInOrder(deadline);
+    if (forced > 0) {
+      log.warn(
+        { forced },
+        `grace period of ${config.drain.gracePeriodMs / 1_000}s expired with open connections`,
+      );
+    }
+    this.#finish({ forced });
+  }
+
+  /** A failure on the way must not keep the rest open. */
+  async #closeInOrder(deadline: Deadline): Promise<Stopped> {
+    const { config, log } = this.#options;
+    const workers = this.#workers;
+    const listeners = this.#listeners;
+    if (workers === undefined || listeners === undefined) return { forced: 0 };
+    const countOpen = async (): Promise<number> => {
+      const { endpoints } = await this.refresh(100);
+      return endpoints.reduce(
+        (open, { kernel, counters }) => open + (kernel?.accepted ?? counters.open),
+        0,
+      );
+    };
+    try {
+      await drain({
+        config: config.drain,
+        workers,
+        listeners,
+        check: this.#check,
+        deadline,
+        log,
+        countOpen,
+      });
+    } catch (error) {
+      log.error({ err: error }, "drain failed");
+      await workers.drain(deadline.atMs);
+    }
+    deadline.clear();
+    await this.#closeAll();
+    return { forced: workers.forced };
+  }
+
+  async #abandon(): Promise<void> {
+    await this.#workers?.drain(Date.now());
+    await this.#closeAll();
+    this.#finish({ forced: 0 });
+  }
+
+  async #closeAll(): Promise<void> {
+    try {
+      await this.#listeners?.close();
+    } finally {
+      await this.#ops?.close();
+    }
+  }
+
+  #finish(outcome: Stopped): void {
+    this.#enter("stopped");
+    this.#snapshots.stop();
+    this.#stopped.resolve(outcome);
+  }
+
+  #onGuard({ listener, finding }: GuardEvent): void {
+    const { log, onSocket } = this.#options;
+    const { name } = listener.endpoint;
+    const fields = { endpoint: name, address: listener.address };
+    if (finding.isLost) {
+      onSocket?.(name, "socketLost");
+      this.#snapshots.noteSocketLost();
+      log.error(
+        { ...fields, problem: listener.problem ?? "the socket file was removed" },
+        "socket file lost",
+      );
+    }
+    if (finding.isRestored) {
+      onSocket?.(name, "socketRestored");
+      log.warn(fields, "socket file put back");
+    }
+  }
+
+  #enter(phase: Phase): void {
+    if (!canEnter(this.#phase, phase)) {
+      throw new OutriggerError("ERR_STATE", `Cannot go from phase "${this.#phase}" to "${phase}"`);
+    }
+    this.#phase = phase;
+    if (phase === "draining") this.#snapshots.noteDrainStart();
+    this.#options.onPhase?.(phase);
+  }
+
+  #assertWanted(): void {
+    this.#aborted.signal.throwIfAborted();
+  }
+
+  #unlessAborted<Result>(step: Promise<Result>): Promise<Result> {
+    const { signal } = this.#aborted;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#assertWanted();
+    return Promise.race([step, promise]).finally(() =>
+      signal.removeEventListener("abort", onAbort),
+    );
+  }
+}

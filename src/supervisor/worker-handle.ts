@@ -1,0 +1,186 @@
+import { OutriggerError, type ErrorDescription } from "../errors.ts";
+import { systemClock, type Clock } from "../lifecycle/deadline.ts";
+import { createDeferred } from "../lifecycle/deferred.ts";
+import type { Listener } from "../listener/listener.ts";
+import type { Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import type { WorkerState } from "../snapshot.ts";
+import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
+
+/** How long a worker may take past its deadline before it is killed. */
+const KILL_MARGIN_MS = 1_000;
+
+export interface WorkerHandleOptions {
+  readonly slot: number;
+  readonly spawn: SpawnWorker;
+  readonly listeners: readonly Listener[];
+  readonly onChange: (handle: WorkerHandle) => void;
+  readonly clock?: Clock;
+}
+
+/** The supervisor's view of one worker: its state, what it reported last, how it ended. No policy. */
+export class WorkerHandle {
+  readonly slot: number;
+  readonly #process: WorkerProcess;
+  readonly #onChange: (handle: WorkerHandle) => void;
+  readonly #clock: Clock;
+  readonly #ready = createDeferred<void>();
+  readonly #exited = createDeferred<WorkerExit>();
+  readonly #answers = new Map<number, () => void>();
+  #state: WorkerState = "spawned";
+  #snapshot: WorkerSnapshot | undefined;
+  #failure: ErrorDescription | undefined;
+  #exit: WorkerExit | undefined;
+  #readyAtMs: number | undefined;
+  #forced = 0;
+  #lastReportId = 0;
+  #cancelKill: (() => void) | undefined;
+
+  constructor(options: WorkerHandleOptions) {
+    this.slot = options.slot;
+    this.#onChange = options.onChange;
+    this.#clock = options.clock ?? systemClock;
+    this.#process = options.spawn(options.listeners, {
+      report: (report) => this.#hear(report),
+      exited: (exit) => this.#end(exit),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** The last numbers it sent, or those of this instant where they are at hand. */
+  get snapshot(): WorkerSnapshot | undefined {
+    return this.#state === "exited"
+      ? this.#snapshot
+      : (this.#process.snapshot?.() ?? this.#snapshot);
+  }
+
+  /** Connections it had to cut while draining. */
+  get forced(): number {
+    return this.#forced;
+  }
+
+  /** How it ended; undefined while it runs. */
+  get exit(): WorkerExit | undefined {
+    return this.#exit;
+  }
+
+  get hasBeenReady(): boolean {
+    return this.#readyAtMs !== undefined;
+  }
+
+  /** How long it has been ready, or was. */
+  get livedMs(): number {
+    return this.#readyAtMs === undefined ? 0 : this.#clock.now() - this.#readyAtMs;
+  }
+
+  /** Resolves when it is gone. */
+  get exited(): Promise<WorkerExit> {
+    return this.#exited.promise;
+  }
+
+  /** Why it did not become ready, in a sentence. */
+  get failure(): OutriggerError {
+    const { code, signal } = this.#exit ?? { code: null, signal: null };
+    const message =
+      this.#failure?.message ??
+      `Worker ${this.slot} ${describeExit(code, signal)} before it was ready`;
+    const cause = this.#failure?.stack === undefined ? {} : { cause: restoreError(this.#failure) };
+    return new OutriggerError("ERR_WORKER", message, cause);
+  }
+
+  /** Tells it to serve; resolves when it accepts on every listener, rejects when it ends before. */
+  start(command: Omit<StartCommand, "type" | "slot" | "listeners">): Promise<void> {
+    this.#enter("starting");
+    this.#process.send({
+      type: "start",
+      slot: this.slot,
+      listeners: this.#process.grants,
+      ...command,
+    });
+    return this.#ready.promise;
+  }
+
+  /** Asks for fresh numbers; resolves when they are here, or the worker is gone. */
+  report(): Promise<unknown> {
+    const id = (this.#lastReportId += 1);
+    const answered = createDeferred<void>();
+    this.#answers.set(id, answered.resolve);
+    this.#process.send({ type: "report", id });
+    return Promise.race([answered.promise, this.exited]).finally(() => this.#answers.delete(id));
+  }
+
+  /** From now on its responses say `Connection: close`. */
+  announceClose(): void {
+    this.#process.send({ type: "announce-close" });
+  }
+
+  /** Lets it finish until the deadline; a little later it is killed. Called again, only an earlier deadline counts. */
+  drain(deadlineMs: number): Promise<WorkerExit> {
+    if (this.#state !== "exited") {
+      this.#enter("draining");
+      this.#process.send({ type: "drain", deadlineMs });
+      this.#cancelKill?.();
+      const killInMs = deadlineMs - this.#clock.now() + KILL_MARGIN_MS;
+      this.#cancelKill = this.#clock.after(killInMs, () => this.kill());
+    }
+    return this.exited;
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#process.kill();
+  }
+
+  #hear(report: Report): void {
+    switch (report.type) {
+      case "ready":
+        if (this.#state !== "starting") return;
+        this.#readyAtMs = this.#clock.now();
+        this.#enter("ready");
+        this.#ready.resolve();
+        return;
+      case "failed":
+        this.#failure = report.error;
+        return;
+      case "snapshot":
+        this.#snapshot = report.snapshot;
+        if (report.answers !== undefined) this.#answers.get(report.answers)?.();
+        return;
+      case "drained":
+        this.#snapshot = report.snapshot;
+        this.#forced = report.forced;
+        return;
+    }
+  }
+
+  #end(exit: WorkerExit): void {
+    this.#cancelKill?.();
+    this.#exit = exit;
+    this.#enter("exited");
+    this.#ready.reject(this.failure);
+    this.#exited.resolve(exit);
+  }
+
+  #enter(state: WorkerState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#onChange(this);
+  }
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal !== null) return `was killed by ${signal}`;
+  return code === null ? "could not be spawned" : `exited with code ${code}`;
+}
+
+function restoreError({ message, stack }: ErrorDescription): Error {
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,29 @@
+import type { Command, ListenerGrant, Report, WorkerSnapshot } from "../protocol.ts";
+import type { Listener } from "../listener/listener.ts";
+
+/** How a worker ended. */
+export interface WorkerExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** What a worker process tells its supervisor. */
+export interface WorkerEvents {
+  report(report: Report): void;
+  /** Called exactly once, after the last report. */
+  exited(exit: WorkerExit): void;
+}
+
+/** A running worker, wherever it runs. */
+export interface WorkerProcess {
+  readonly pid: number | undefined;
+  /** Listeners in the form its `start` command wants. */
+  readonly grants: readonly ListenerGrant[];
+  send(command: Command): void;
+  kill(): void;
+  /** Its numbers at this instant, where they need not be asked for. */
+  snapshot?(): WorkerSnapshot;
+}
+
+/** Creates a worker that will listen on these sockets; it waits for its `start` command. */
+export type SpawnWorker = (listeners: readonly Listener[], events: WorkerEvents) => WorkerProcess;
