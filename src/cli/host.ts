@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+/** A stream we write text to. */
+export interface Output {
+  readonly isTerminal: boolean;
+  /** Width of the terminal; undefined when there is none. */
+  readonly columns: number | undefined;
+  write(text: string): void;
+}
+
+/** The world around the program, as an argument. */
+export interface Host {
+  /** What stands after the name of the program. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** CPUs we may use. */
+  readonly cpuCount: number;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readFile(path: string): string;
+  /** Calls back for every arrival of a signal; the returned function takes that back. */
+  onSignal(signal: NodeJS.Signals, callback: (signal: NodeJS.Signals) => void): () => void;
+}
+
+/** The process we are. */
+export const systemHost: Host = {
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  cpuCount: availableParallelism(),
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  readFile: (path) => readFileSync(path, "utf8"),
+  onSignal(signal, callback) {
+    process.on(signal, callback);
+    return () => process.off(signal, callback);
+  },
+};
+
+function outputOf(stream: NodeJS.WriteStream): Output {
+  return {
+    isTerminal: stream.isTTY,
+    columns: stream.isTTY ? stream.columns : undefined,
+    write: (text) => void stream.write(text),
+  };
+}

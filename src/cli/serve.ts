@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises";
+import type { Config } from "../config/config.ts";
+import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
+import { createLogger, type Logger } from "../log/logger.ts";
+import { forkWorker } from "../supervisor/fork-worker.ts";
+import { inlineWorker } from "../supervisor/inline-worker.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import type { Host } from "./host.ts";
+import { obeySignals } from "./signals.ts";
+import { readVersion } from "../version.ts";
+import { formatHostPort } from "../config/host-port.ts";
+
+/** Serves the app until a signal ends it; rejects when it cannot be started. */
+export async function serve(config: Config, host: Host): Promise<ExitCode> {
+  const isPretty = host.stdout.isTerminal;
+  const log = await createLogger({ level: config.log.level, pretty: isPretty });
+  const supervisor = new Supervisor({
+    config,
+    log,
+    version: readVersion(),
+    spawn: config.workers === 0 ? inlineWorker({ log, isPretty, cwd: host.cwd }) : forkWorker,
+    onPhase: (phase) => phase !== "ready" && log.info({}, phase),
+  });
+  const signals = obeySignals({ host, supervisor, log });
+  try {
+    return await serveUntilStopped({ supervisor, config, log });
+  } catch (error) {
+    if (signals.hasStopped) return EXIT_CODES.ok;
+    log.fatal({ err: describeError(error) }, "start failed");
+    throw error;
+  } finally {
+    signals.release();
+  }
+}
+
+interface Service {
+  readonly supervisor: Supervisor;
+  readonly config: Config;
+  readonly log: Logger;
+}
+
+async function serveUntilStopped({ supervisor, config, log }: Service): Promise<ExitCode> {
+  log.info({ app: config.app, pid: process.pid, version: readVersion() }, "starting");
+  await warnOfShortQueues(config, log);
+  const { listeners, ops } = await supervisor.start();
+  log.info(
+    {
+      endpoints: listeners.map(({ endpoint, address }) => ({ name: endpoint.name, address })),
+      ops: ops && formatHostPort(ops),
+      workers: config.workers,
+    },
+    "ready",
+  );
+  const { forced } = await supervisor.stopped;
+  return forced === 0 ? EXIT_CODES.ok : EXIT_CODES.forced;
+}
+
+/** The kernel cuts a longer backlog without a word, and a full queue is a 502 at the proxy. */
+async function warnOfShortQueues({ endpoints }: Config, log: Logger): Promise<void> {
+  const somaxconn = Number(
+    await readFile("/proc/sys/net/core/somaxconn", "utf8").catch(() => Number.NaN),
+  );
+  for (const { name, backlog } of endpoints) {
+    if (backlog > somaxconn)
+      log.warn({ endpoint: name, backlog, somaxconn }, "backlog is cut by net.core.somaxconn");
+  }
+}
