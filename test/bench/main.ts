@@ -1,0 +1,144 @@
+/** `npm run bench -- [--rounds 15] [--seconds 1] [--batches 5] [--servers bare,metrics]`: prints tables for docs/benchmarks.md. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { findTool } from "../tools.ts";
+import { cpuSecondsOf } from "./cpu.ts";
+import { load, SCENARIOS, type LoadOptions } from "./load.ts";
+import { memoryOf, type Memory } from "./memory.ts";
+import { childrenOf } from "./processes.ts";
+import {
+  formatConditions,
+  formatMemory,
+  formatRates,
+  type Conditions,
+  type Measurement,
+  type Round,
+} from "./report.ts";
+import { SERVER_NAMES, startServer, type Server, type ServerName } from "./servers.ts";
+
+const SERVER_CORE = 0;
+const LOAD_CORE = 1;
+// Garbage of the start is collected and reports are flowing.
+const SETTLE_MS = 5_000;
+
+interface Options extends Conditions {
+  readonly names: readonly ServerName[];
+  readonly dir: string;
+}
+
+async function main(): Promise<void> {
+  if (findTool("h2load") === undefined) throw new Error("Cannot measure: h2load is not installed");
+  if (availableParallelism() < 2)
+    throw new Error("Cannot measure: server and load need a core each");
+  const dir = mkdtempSync("/tmp/or-bench-");
+  const options = { ...parseOptions(), dir };
+  const rounds: Round[] = [];
+  for (let batch = 0; batch < options.batches; batch += 1) {
+    const count = share(options.rounds, options.batches, batch);
+    console.error(`Batch ${batch + 1} of ${options.batches}: ${count} rounds`);
+    rounds.push(...(await runBatch(count, options)));
+  }
+  console.log(`${formatConditions(options)}\n\n${formatRates(rounds, options.names)}`);
+  if (options.names.includes("metrics")) console.log(`\n${formatMemory(await idleMemory(dir))}`);
+  rmSync(dir, { recursive: true });
+}
+
+function parseOptions(): Omit<Options, "dir"> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "15" },
+      seconds: { type: "string", default: "1" },
+      batches: { type: "string", default: "5" },
+      servers: { type: "string", default: SERVER_NAMES.join(",") },
+    },
+  });
+  const wanted = values.servers.split(",");
+  return {
+    rounds: positive("rounds", values.rounds),
+    seconds: positive("seconds", values.seconds),
+    batches: Math.min(positive("batches", values.batches), positive("rounds", values.rounds)),
+    names: SERVER_NAMES.filter((name) => name === "bare" || wanted.includes(name)),
+  };
+}
+
+function positive(name: string, text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new Error(`Cannot parse --${name} "${text}": expected a whole number above 0`);
+}
+
+function share(total: number, parts: number, index: number): number {
+  return Math.floor((total * (index + 1)) / parts) - Math.floor((total * index) / parts);
+}
+
+/** Some rounds on fresh processes, so that no process' luck with its memory layout decides. */
+async function runBatch(count: number, { names, dir, seconds }: Options): Promise<Round[]> {
+  await using stack = new AsyncDisposableStack();
+  const servers: Server[] = [];
+  for (const name of names) {
+    const server = await startServer(name, { dir, core: SERVER_CORE });
+    stack.defer(() => server.stop());
+    servers.push(server);
+  }
+  const rounds: Round[] = [];
+  for (const scenario of SCENARIOS) {
+    const options = { scenario, seconds, core: LOAD_CORE, dir };
+    await runRound(servers, options); // warms them up
+    for (let round = 0; round < count; round += 1)
+      rounds.push(await runRound(rotate(servers, round), options));
+  }
+  return rounds;
+}
+
+async function runRound(
+  servers: readonly Server[],
+  options: Omit<LoadOptions, "socket">,
+): Promise<Round> {
+  const measurements = new Map<ServerName, Measurement>();
+  for (const { name, socket, pid } of servers) {
+    const pids = [pid, ...childrenOf(pid)];
+    const cpuSecondsBefore = cpuSecondsOf(pids);
+    const { requests, requestsPerSecond } = await load({ ...options, socket });
+    const cpuMicroseconds = (cpuSecondsOf(pids) - cpuSecondsBefore) * 1e6;
+    measurements.set(name, {
+      requestsPerSecond,
+      cpuMicrosecondsPerRequest: cpuMicroseconds / requests,
+    });
+  }
+  return { scenario: options.scenario, measurements };
+}
+
+/** Nobody is always first. */
+function rotate(servers: readonly Server[], by: number): Server[] {
+  const start = by % servers.length;
+  return [...servers.slice(start), ...servers.slice(0, start)];
+}
+
+async function idleMemory(dir: string): Promise<[string, Memory][]> {
+  const server = await startServer("metrics", { dir, core: SERVER_CORE });
+  try {
+    await delay(SETTLE_MS);
+    const supervisor = memoryOf(server.pid);
+    const workers = childrenOf(server.pid).map(memoryOf);
+    const all = [supervisor, ...workers];
+    const sum = {
+      rssMb: total(all.map(({ rssMb }) => rssMb)),
+      pssMb: total(all.map(({ pssMb }) => pssMb)),
+    };
+    return [
+      ["supervisor", supervisor],
+      ...workers.map((worker): [string, Memory] => ["worker", worker]),
+      ["together", sum],
+    ];
+  } finally {
+    await server.stop();
+  }
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+await main();
