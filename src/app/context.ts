@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { readRequestHeaders } from "./request-headers.ts";
 import { findClient, type Client, type TrustedProxies } from "./forwarded.ts";
 
 const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
@@ -46,7 +47,11 @@ export function getContext(request: IncomingMessage): RequestContext {
   const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
   if (endpoint === undefined)
     throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
-  const client = findClient({ headers: request.headers, peer: socket, trusted: endpoint.trusted });
+  const client = findClient({
+    headers: readRequestHeaders(request.rawHeaders),
+    peer: socket,
+    trusted: endpoint.trusted,
+  });
   return {
     endpoint: endpoint.name,
     server: endpoint.server,

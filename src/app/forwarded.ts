@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { BlockList, isIP } from "node:net";
 
 /** Who sent a request. */
@@ -41,8 +40,16 @@ export function createTrustedProxies(list: readonly string[]): TrustedProxies {
   };
 }
 
+/** Values of the headers that proxies write. */
+export interface ForwardedHeaders {
+  /** `X-Forwarded-For`. */
+  readonly forwardedFor: string | undefined;
+  /** `Forwarded` (RFC 7239). */
+  readonly forwarded: string | undefined;
+}
+
 export interface ForwardedRequest {
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: ForwardedHeaders;
   readonly peer: Peer;
   readonly trusted: TrustedProxies;
 }
@@ -74,13 +81,8 @@ function peerOf({ remoteAddress, remotePort }: Peer): Client | undefined {
 }
 
 /** The hops from the client to the last proxy, as written. */
-function readHops(headers: IncomingHttpHeaders): string[] {
-  const list = headers["x-forwarded-for"];
-  if (list !== undefined)
-    return String(list)
-      .split(",")
-      .map((hop) => hop.trim());
-  const { forwarded } = headers;
+function readHops({ forwardedFor, forwarded }: ForwardedHeaders): string[] {
+  if (forwardedFor !== undefined) return forwardedFor.split(",").map((hop) => hop.trim());
   if (forwarded === undefined) return [];
   return forwarded
     .split(",")

@@ -1,7 +1,7 @@
 /** Entry of a worker process: ties a `Worker` to the channel of its supervisor. */
 import { isatty } from "node:tty";
 import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
-import { createLogger, type Logger } from "../log/logger.ts";
+import { createLogger } from "../log/logger.ts";
 import { parseCommand, type Report, type StartCommand } from "../protocol.ts";
 import { Worker } from "./worker.ts";
 
@@ -10,26 +10,33 @@ const ORPHAN_GRACE_MS = 30_000;
 
 const isPretty = isatty(1);
 const send = takeChannel();
+let worker: Promise<Worker> | undefined;
 
 // The supervisor decides when we stop: a terminal or systemd signals every process of the group.
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP"] as const)
   process.on(signal, () => {});
-process.once("message", (message) => void start(message));
 
-async function start(message: unknown): Promise<void> {
+process.on("message", (message) => {
   const command = parseCommand(message);
-  if (command.type !== "start")
-    throw new TypeError(`Cannot carry out "${command.type}" before "start"`);
-  const log = await openLog(command);
-  const worker = new Worker({
+  if (command.type === "start") worker = create(command);
+  void worker?.then((created) => created.handle(command));
+});
+
+process.once("disconnect", () => {
+  if (worker === undefined) process.exit(EXIT_CODES.ok);
+  void worker.then((created) => created.drain(ORPHAN_GRACE_MS));
+});
+
+async function create({ config, slot }: StartCommand): Promise<Worker> {
+  const logger = await createLogger({ level: config.log.level, pretty: isPretty });
+  const log = logger.child({ worker: slot, pid: process.pid });
+  const created = new Worker({
     log,
     isPretty,
     cwd: process.cwd(),
     report,
     openTarget: ({ descriptor }) => ({ fd: descriptor }),
   });
-  process.on("message", (next) => worker.handle(parseCommand(next)));
-  process.once("disconnect", () => worker.drain(ORPHAN_GRACE_MS));
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
       log.fatal({ err: describeError(error), event }, "worker crashed");
@@ -37,11 +44,11 @@ async function start(message: unknown): Promise<void> {
     });
   }
   process.once("exit", () => {
-    // Whoever ended the process, an app's process.exit() included: what was counted must not be lost.
-    worker.flushSync();
-    if (process.connected) send({ type: "snapshot", snapshot: worker.snapshot() });
+    // Whoever ends the process, an app's process.exit() included: what was counted must not be lost.
+    created.flushSync();
+    report({ type: "snapshot", snapshot: created.snapshot() });
   });
-  worker.handle(command);
+  return created;
 }
 
 function report(fact: Report): void {
@@ -59,14 +66,9 @@ function leave(lastWord: Report, exitCode: ExitCode): void {
 /** Takes the channel away from the app, which would otherwise think it was forked to report to us. */
 function takeChannel(): (message: Report, onSent?: () => void) => void {
   const original = process.send?.bind(process);
-  if (original === undefined)
+  if (original === undefined) {
     throw new TypeError("worker/main is started by the supervisor, not by hand");
+  }
   delete process.send;
   return (message, onSent) => void original(message, undefined, undefined, onSent);
-}
-
-function openLog({ config, slot }: StartCommand): Promise<Logger> {
-  return createLogger({ level: config.log.level, pretty: isPretty }).then((log) =>
-    log.child({ worker: slot, pid: process.pid }),
-  );
 }

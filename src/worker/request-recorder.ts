@@ -1,6 +1,7 @@
 import type { EndpointContext } from "../app/context.ts";
 import { findClient } from "../app/forwarded.ts";
 import type { Exchange } from "../http/engine.ts";
+import { readRequestHeaders } from "../app/request-headers.ts";
 import type { AccessLog } from "../log/access.ts";
 
 /** Writes the ended requests of one endpoint to the access log. */
@@ -17,11 +18,13 @@ export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {} };
 export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
   return {
     wantsBytes: true,
-    record({ request, ...exchange }) {
-      const { headers, socket } = request;
+    record(exchange) {
+      const { request } = exchange;
+      const headers = readRequestHeaders(request.rawHeaders);
+      const client = findClient({ headers, peer: request.socket, trusted: endpoint.trusted });
       log.record({
         endpoint: endpoint.name,
-        client: findClient({ headers, peer: socket, trusted: endpoint.trusted })?.address ?? "unix",
+        client: client?.address ?? "unix",
         method: exchange.method ?? "",
         target: exchange.target ?? "",
         httpVersion: exchange.httpVersion,
@@ -29,7 +32,7 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         responseBytes: exchange.bytesSent,
         durationSeconds: exchange.durationSeconds,
         referer: headers.referer,
-        userAgent: headers["user-agent"],
+        userAgent: headers.userAgent,
       });
     },
   };

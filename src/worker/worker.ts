@@ -160,29 +160,29 @@ export class Worker {
       0,
     );
     await drained;
-    await this.#shutDownApp(deadline);
-    await this.#stop();
+    const limit = new Deadline(Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS));
+    await this.#shutDownApp(limit);
+    await this.#stop(limit);
     this.#host.report({ type: "drained", snapshot: this.snapshot(), forced });
   }
 
-  async #shutDownApp(deadline: Deadline): Promise<void> {
-    const limit = new Deadline(Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS));
+  async #shutDownApp({ signal }: Deadline): Promise<void> {
     try {
-      if (await settledBefore(this.#app?.shutdown() ?? Promise.resolve(), limit.signal)) return;
+      if (await settledBefore(this.#app?.shutdown() ?? Promise.resolve(), signal)) return;
       this.#host.log.warn({}, "app shutdown did not end in time");
     } catch (error) {
       this.#host.log.error({ err: describeError(error) }, "app shutdown failed");
-    } finally {
-      limit.clear();
     }
   }
 
-  async #stop(): Promise<void> {
+  async #stop(limit: Deadline): Promise<void> {
     clearInterval(this.#snapshots);
     this.#deadline?.clear();
     this.#health?.stop();
     for (const server of this.#servers) server.close();
-    await this.#accessLog?.close();
+    // Whoever reads our output may have stopped reading.
+    await settledBefore(this.#accessLog?.close() ?? Promise.resolve(), limit.signal);
+    limit.clear();
     this.#monitor.stop();
   }
 

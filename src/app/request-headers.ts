@@ -1,0 +1,38 @@
+/** Headers that we look at ourselves. */
+export interface RequestHeaders {
+  readonly userAgent: string | undefined;
+  readonly referer: string | undefined;
+  readonly forwardedFor: string | undefined;
+  readonly forwarded: string | undefined;
+}
+
+/**
+ * Picks our headers out of Node's flat list of names and values. `request.headers` would do, but it
+ * makes an object of all headers, which an app that reads none would pay for with every log line.
+ */
+export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
+  let userAgent: string | undefined;
+  let referer: string | undefined;
+  let forwardedFor: string | undefined;
+  let forwarded: string | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] ?? "";
+    // Almost every other header is told apart by its length alone.
+    if (name.length === 10 && isNamed(name, "user-agent")) userAgent ??= raw[index + 1];
+    else if (name.length === 7 && isNamed(name, "referer")) referer ??= raw[index + 1];
+    else if (name.length === 15 && isNamed(name, "x-forwarded-for"))
+      forwardedFor = join(forwardedFor, raw[index + 1]);
+    else if (name.length === 9 && isNamed(name, "forwarded"))
+      forwarded = join(forwarded, raw[index + 1]);
+  }
+  return { userAgent, referer, forwardedFor, forwarded };
+}
+
+function isNamed(name: string, wanted: string): boolean {
+  return name.toLowerCase() === wanted;
+}
+
+/** A list that was sent in several headers is one list (RFC 9110, section 5.3). */
+function join(list: string | undefined, more: string | undefined): string | undefined {
+  return list === undefined ? more : `${list}, ${more}`;
+}
