@@ -59,13 +59,13 @@ export class OutriggerError extends Error {
 export interface ErrorDescription {
   readonly message: string;
   readonly code?: string;
-  /** Absent for errors we foresaw: their sentence says everything. */
+  /** Absent for errors we foresaw, whose sentence says everything; of an app that failed it is the app's. */
   readonly stack?: string;
 }
 
 /** Turns anything that was thrown into a message, and a stack when nobody foresaw it. */
 export function describeError(thrown: unknown): ErrorDescription {
-  if (thrown instanceof OutriggerError) return { message: thrown.message, code: thrown.code };
+  if (thrown instanceof OutriggerError) return describeForeseen(thrown);
   if (!(thrown instanceof Error)) return { message: String(thrown) };
   const code = errnoOf(thrown);
   return {
@@ -73,6 +73,11 @@ export function describeError(thrown: unknown): ErrorDescription {
     ...(code === undefined ? {} : { code }),
     ...(thrown.stack === undefined ? {} : { stack: stackWithCauses(thrown) }),
   };
+}
+
+function describeForeseen({ message, code, cause }: OutriggerError): ErrorDescription {
+  const isOfApp = code === "ERR_WORKER" && cause instanceof Error;
+  return isOfApp ? { message, code, stack: stackWithCauses(cause) } : { message, code };
 }
 
 /** The `code` of a system error, such as `ECONNREFUSED`; undefined for anything else. */

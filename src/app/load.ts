@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { OutriggerError } from "../errors.ts";
+import { locateSyntaxError } from "./syntax-error.ts";
 
 /** Names a module exports, those of a CommonJS or default-exported object included. */
 export type AppModule = Readonly<Record<string, unknown>>;
@@ -16,9 +17,19 @@ export type AppModule = Readonly<Record<string, unknown>>;
  */
 export async function importApp(entry: string, cwd: string): Promise<AppModule> {
   const url = pathToFileURL(await findModule(entry, cwd)).href;
-  const namespace: AppModule = await import(url);
+  const namespace = await importModule(url);
   const { default: main } = namespace;
   return isPlainObject(main) ? { ...main, ...namespace } : namespace;
+}
+
+async function importModule(url: string): Promise<AppModule> {
+  try {
+    const namespace: AppModule = await import(url);
+    return namespace;
+  } catch (error) {
+    const isBare = error instanceof SyntaxError && error.stack?.startsWith(error.name);
+    throw isBare ? await locateSyntaxError(error, url) : error;
+  }
 }
 
 async function findModule(entry: string, cwd: string): Promise<string> {

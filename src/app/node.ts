@@ -38,7 +38,7 @@ export interface FailedRequest {
 /** Answers 500, or cuts the response short where its head is already sent, and says so in the log. */
 export function failRequest({ request, response, error, log }: FailedRequest): void {
   log.error(
-    { method: request.method, path: request.url, err: describeError(error) },
+    { method: request.method, path: request.url, error: describeError(error) },
     "app failed a request",
   );
   if (response.headersSent) {

@@ -10,5 +10,8 @@ export interface RenderedError {
 export function renderError(thrown: unknown): RenderedError {
   const { message, stack } = describeError(thrown);
   const exitCode = thrown instanceof OutriggerError ? thrown.exitCode : EXIT_CODES.failure;
-  return { text: `outrigger: ${stack ?? message}\n`, exitCode };
+  // A stack begins with its message, unless it is the app's and the sentence is ours.
+  const text =
+    stack === undefined || stack.includes(message) ? (stack ?? message) : `${message}\n${stack}`;
+  return { text: `outrigger: ${text}\n`, exitCode };
 }

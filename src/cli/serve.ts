@@ -26,7 +26,7 @@ export async function serve(config: Config, host: Host): Promise<ExitCode> {
     return await serveUntilStopped({ supervisor, config, log });
   } catch (error) {
     if (signals.hasStopped) return EXIT_CODES.ok;
-    log.fatal({ err: describeError(error) }, "start failed");
+    log.fatal({ error: describeError(error) }, "start failed");
     throw error;
   } finally {
     signals.release();

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { OutriggerError } from "../errors.ts";
+import { describeError, OutriggerError } from "../errors.ts";
 import { Deadline } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import { canEnter, type Phase } from "../lifecycle/phase.ts";
@@ -203,7 +203,7 @@ export class Supervisor {
         countOpen,
       });
     } catch (error) {
-      log.error({ err: error }, "drain failed");
+      log.error({ error: describeError(error) }, "drain failed");
       await workers.drain(deadline.atMs);
     }
     deadline.clear();

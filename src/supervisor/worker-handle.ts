@@ -29,6 +29,7 @@ export class WorkerHandle {
   #state: WorkerState = "spawned";
   #snapshot: WorkerSnapshot | undefined;
   #failure: ErrorDescription | undefined;
+  #app = "";
   #exit: WorkerExit | undefined;
   #readyAtMs: number | undefined;
   #forced = 0;
@@ -84,18 +85,23 @@ export class WorkerHandle {
     return this.#exited.promise;
   }
 
-  /** Why it did not become ready, in a sentence. */
+  /** Why it did not become ready, in a sentence; the app's own error is its cause. */
   get failure(): OutriggerError {
-    const { code, signal } = this.#exit ?? { code: null, signal: null };
-    const message =
-      this.#failure?.message ??
-      `Worker ${this.slot} ${describeExit(code, signal)} before it was ready`;
-    const cause = this.#failure?.stack === undefined ? {} : { cause: restoreError(this.#failure) };
-    return new OutriggerError("ERR_WORKER", message, cause);
+    if (this.#failure === undefined) {
+      const how = describeExit(this.#exit);
+      return new OutriggerError("ERR_WORKER", `Worker ${this.slot} ${how} before it was ready`);
+    }
+    const { message, stack } = this.#failure;
+    if (stack === undefined) return new OutriggerError("ERR_WORKER", message);
+    const cause = Object.assign(new Error(message), { stack });
+    return new OutriggerError("ERR_WORKER", `Cannot start app "${this.#app}": ${message}`, {
+      cause,
+    });
   }
 
   /** Tells it to serve; resolves when it accepts on every listener, rejects when it ends before. */
   start(command: Omit<StartCommand, "type" | "slot" | "listeners">): Promise<void> {
+    this.#app = command.config.app;
     this.#enter("starting");
     this.#process.send({
       type: "start",
@@ -174,13 +180,9 @@ export class WorkerHandle {
   }
 }
 
-function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+/** How a process ended, in words. */
+function describeExit(exit: WorkerExit | undefined): string {
+  const { code, signal } = exit ?? { code: null, signal: null };
   if (signal !== null) return `was killed by ${signal}`;
   return code === null ? "could not be spawned" : `exited with code ${code}`;
-}
-
-function restoreError({ message, stack }: ErrorDescription): Error {
-  const error = new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

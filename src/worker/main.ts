@@ -39,7 +39,7 @@ async function create({ config, slot }: StartCommand): Promise<Worker> {
   });
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      log.fatal({ err: describeError(error), event }, "worker crashed");
+      log.fatal({ error: describeError(error), event }, "worker crashed");
       process.exit(EXIT_CODES.failure);
     });
   }

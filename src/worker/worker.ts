@@ -171,7 +171,7 @@ export class Worker {
       if (await settledBefore(this.#app?.shutdown() ?? Promise.resolve(), signal)) return;
       this.#host.log.warn({}, "app shutdown did not end in time");
     } catch (error) {
-      this.#host.log.error({ err: describeError(error) }, "app shutdown failed");
+      this.#host.log.error({ error: describeError(error) }, "app shutdown failed");
     }
   }
 
