@@ -6,7 +6,8 @@ import {
   type UnixEndpoint,
 } from "./config.ts";
 import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endpoint-options.ts";
-import { formatHostPort, parseHostPort, type HostPort } from "./host-port.ts";
+import { formatHostPort } from "../host-port.ts";
+import { parseHostPort, type HostPort } from "./host-port.ts";
 import { parseAbstractName, parseSocketPath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
 import { formatMode } from "./values.ts";

@@ -23,11 +23,6 @@ export function parseHostPort(text: string): HostPort {
   return { host: parseHost(text, host), port: parsePort(text, text.slice(colon + 1)) };
 }
 
-/** Writes the address the way `parseHostPort` reads it. */
-export function formatHostPort({ host, port }: HostPort): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 function parseBracketed(text: string, host: string, rest: string): HostPort {
   if (!isIPv6(host)) {
     throw refuse(text, "expected an IPv6 address between the brackets, such as [::1]:8000");

@@ -1,6 +1,8 @@
 import type { OpsEndpoint } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
-import { formatHostPort, parseHostPort } from "./host-port.ts";
+import { formatHostPort } from "../host-port.ts";
+import { parseHostPort } from "./host-port.ts";
+import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
 import {
   formatMode, formatTrustedProxies, parseAccount, parseBacklog, parseChoice, parseCount, parseMode,
@@ -36,6 +38,7 @@ export const SOCKET: ValueKind<string> = one("PATH", parseText, (path) => path);
 export const ACCOUNT: ValueKind<string> = one("GROUP", parseAccount, (account) => account);
 export const MODE: ValueKind<number> = one("MODE", parseMode, formatMode);
 export const DURATION: ValueKind<number> = one("DURATION", parseDuration, formatDuration);
+export const SIZE: ValueKind<number> = one("SIZE", parseSize, formatSize);
 export const COUNT: ValueKind<number> = numeric("N", parseCount);
 export const POSITIVE_COUNT: ValueKind<number> = numeric("N", parsePositiveCount);
 export const BACKLOG: ValueKind<number> = numeric("N", parseBacklog);

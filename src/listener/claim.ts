@@ -1,9 +1,13 @@
+import type { BigIntStats } from "node:fs";
 import { access, constants, readdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errnoOf, OutriggerError } from "../errors.ts";
 import { describeKind, statPath } from "./identity.ts";
+import { isBoundHere } from "./kernel.ts";
 import { testLiveness } from "./live-test.ts";
-import { isPrivateNameOf } from "./names.ts";
+import { choosePrivatePath, isPrivateNameOf } from "./names.ts";
+
+const NAME_ATTEMPTS = 40;
 
 /** What stands at a path that may be taken. */
 export type PathFinding = "free" | "stale";
@@ -24,9 +28,12 @@ export async function checkDirectory(path: string): Promise<void> {
     // With the slash a link to a directory counts as that directory.
     const stats = await statPath(`${directory}/`);
     if (stats === undefined) {
+      const isSomethingElse = (await statPath(directory)) !== undefined;
       throw refuse(
         path,
-        `directory ${directory} does not exist; create it, or mount a volume there`,
+        isSomethingElse
+          ? `${directory} is not a directory; choose a path in one`
+          : `directory ${directory} does not exist; create it, or mount a volume there`,
       );
     }
     await access(directory, constants.W_OK | constants.X_OK);
@@ -58,40 +65,62 @@ export async function inspectPath(path: string): Promise<PathFinding> {
       `${describeKind(stats)} is there, not a socket; move it away, or choose another path`,
     );
   }
-  if (await hasPrivateTwin(path, stats.ino)) return "stale";
   const liveness = await testLiveness(path);
-  if (liveness.state === "alive") {
+  if (liveness.state === "alive" && !(await isLeftOver(path, stats))) {
     throw refuse(
       path,
       `its socket belongs to ${liveness.evidence}; stop that one first, or choose another path`,
     );
   }
-  return liveness.state === "dead" ? "stale" : "free";
+  return liveness.state === "gone" ? "free" : "stale";
+}
+
+/** A private name beside a path that nothing has yet; call with the lock held. */
+export async function chooseFreePrivatePath(path: string): Promise<string> {
+  for (let attempt = 1; attempt <= NAME_ATTEMPTS; attempt += 1) {
+    const candidate = choosePrivatePath(path);
+    if ((await statPath(candidate)) === undefined) return candidate;
+  }
+  throw refuse(path, `no name is free for its temporary file; clear ${dirname(path)} of old ones`);
 }
 
 /**
- * Removes private names that a killed Outrigger left beside a path; call with the lock held. The one
- * of the socket that is still published stays, for it shows who published it, and so does `own`.
+ * Removes private names that a killed Outrigger left beside a path; call with the lock held. `own`
+ * stays, and so does every socket with another name: that of the published one shows who published it.
  */
 export async function sweepPrivateNames(path: string, own?: string): Promise<void> {
-  const published = await statPath(path);
-  for (const candidate of await privatePathsOf(path)) {
-    const stats = await statPath(candidate);
-    if (candidate === own || !stats?.isSocket() || stats.ino === published?.ino) continue;
-    await rm(candidate, { force: true });
+  const candidates = await privateSocketsOf(path);
+  for (const { candidate, stats } of candidates) {
+    const privateLinks = candidates.filter((other) => other.stats.ino === stats.ino).length;
+    const hasOtherName = stats.nlink > privateLinks;
+    if (candidate !== own && !hasOtherName) await rm(candidate, { force: true });
   }
 }
 
-/** Whether the socket at a path was published by an Outrigger: it shares its inode with a private name. */
-async function hasPrivateTwin(path: string, inode: bigint): Promise<boolean> {
-  for (const candidate of await privatePathsOf(path)) {
-    if ((await statPath(candidate))?.ino === inode) return true;
-  }
+/**
+ * Whether a socket that answers was published by an Outrigger, which shows in a private name for the
+ * same inode, and only its workers are left. The lock is per network namespace, and so is the
+ * kernel's table: a socket that was not bound in ours may have an owner whose lock we cannot see.
+ */
+async function isLeftOver(path: string, { ino }: BigIntStats): Promise<boolean> {
+  const twins = (await privateSocketsOf(path)).filter(({ stats }) => stats.ino === ino);
+  for (const { candidate } of twins) if (await isBoundHere(basename(candidate))) return true;
   return false;
 }
 
-async function privatePathsOf(path: string): Promise<string[]> {
+async function privateSocketsOf(path: string): Promise<PrivateFile[]> {
   const directory = dirname(path);
-  const names = await readdir(directory);
-  return names.filter((name) => isPrivateNameOf(path, name)).map((name) => join(directory, name));
+  const sockets: PrivateFile[] = [];
+  for (const name of await readdir(directory)) {
+    if (!isPrivateNameOf(path, name)) continue;
+    const candidate = join(directory, name);
+    const stats = await statPath(candidate);
+    if (stats?.isSocket()) sockets.push({ candidate, stats });
+  }
+  return sockets;
+}
+
+interface PrivateFile {
+  readonly candidate: string;
+  readonly stats: BigIntStats;
 }

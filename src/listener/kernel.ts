@@ -27,6 +27,15 @@ export async function readKernelAccounts(
   }
 }
 
+/**
+ * Whether a socket in our network namespace was bound under this file name, in whatever directory:
+ * containers may mount one at different paths. True where the kernel shows no table.
+ */
+export async function isBoundHere(fileName: string): Promise<boolean> {
+  const table = await readFile(UNIX_TABLE, "latin1").catch(() => undefined);
+  return table === undefined || table.split("\n").some((line) => line.endsWith(`/${fileName}`));
+}
+
 /** Parses the text of `/proc/net/unix`. */
 export function parseUnixTable(
   table: string,

@@ -15,8 +15,8 @@ export function lookUpOwner(owner: string): Promise<number> {
 async function lookUp(table: string, kind: "group" | "user", name: string): Promise<number> {
   if (/^\d+$/.test(name)) return Number(name);
   const text = await readFile(table, "utf8").catch(() => "");
-  const row = text.split("\n").find((line) => line.startsWith(`${name}:`));
-  const number = row?.split(":")[2];
+  const rows = text.split("\n").map((line) => line.split(":"));
+  const [, , number] = rows.find(([known]) => known === name) ?? [];
   if (number !== undefined && /^\d+$/.test(number)) return Number(number);
   throw new OutriggerError(
     "ERR_LISTEN",

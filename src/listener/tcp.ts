@@ -1,7 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP, type BoundSocket } from "node:net";
 import type { TcpEndpoint } from "../config/config.ts";
-import { errnoOf } from "../errors.ts";
+import { errnoOf, type OutriggerError } from "../errors.ts";
+import { formatHostPort } from "../host-port.ts";
 import { bindTcp } from "./bind.ts";
 import { refuse } from "./claim.ts";
 import {
@@ -35,19 +36,18 @@ export class TcpListener implements Listener {
     const { address, port } = socket.address();
     this.endpoint = { ...endpoint, host: address, port };
     this.socket = socket;
-    this.address = formatHostPort(address, port);
+    this.address = formatHostPort({ host: address, port });
     this.connectTarget = { host: reachableHost(address), port };
   }
 
   /** Binds the address; rejects with `ERR_LISTEN` when that cannot be done. */
   static async claim(endpoint: TcpEndpoint): Promise<TcpListener> {
-    const asked = formatHostPort(endpoint.host, endpoint.port);
+    const asked = formatHostPort(endpoint);
     const host = await resolveHost(endpoint.host, asked);
     try {
       return new TcpListener(endpoint, bindTcp(host, endpoint.port));
     } catch (error) {
-      const code = errnoOf(error) ?? "unknown error";
-      throw refuse(asked, REASONS[code] ?? `bind failed with ${code}`, error);
+      throw refuseAddress(asked, error);
     }
   }
 
@@ -75,9 +75,13 @@ export class TcpListener implements Listener {
   releaseSync(): void {}
 }
 
-/** Writes host and port as people do, IPv6 in brackets. */
-export function formatHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+/**
+ * An error for an address we cannot have. Of two processes that bind it at once both succeed, and
+ * the second to listen fails: so a worker may need this too.
+ */
+export function refuseAddress(address: string, error: unknown): OutriggerError {
+  const code = errnoOf(error) ?? "unknown error";
+  return refuse(address, REASONS[code] ?? `the system answers ${code}`, error);
 }
 
 async function resolveHost(host: string, asked: string): Promise<string> {

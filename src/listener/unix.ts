@@ -1,17 +1,17 @@
 import { unlinkSync } from "node:fs";
-import { chmod, chown, link, rename, rm } from "node:fs/promises";
+import { link, rename, rm } from "node:fs/promises";
 import type { BoundSocket } from "node:net";
 import type { UnixEndpoint } from "../config/config.ts";
 import { errnoOf, OutriggerError } from "../errors.ts";
-import { bindPath } from "./bind.ts";
 import {
   checkDirectory,
+  chooseFreePrivatePath,
   inspectPath,
   refuse,
   sweepPrivateNames,
   type PathFinding,
 } from "./claim.ts";
-import { identityOf, isAt, isAtSync, statPath, type FileIdentity } from "./identity.ts";
+import { isAt, isAtSync, type FileIdentity } from "./identity.ts";
 import {
   NOTHING_FOUND,
   type ConnectTarget,
@@ -20,10 +20,7 @@ import {
   type Published,
 } from "./listener.ts";
 import { acquireLock, type Lock } from "./lock.ts";
-import { choosePrivatePath } from "./names.ts";
-import { lookUpGroup, lookUpOwner } from "./ownership.ts";
-
-const BIND_ATTEMPTS = 20;
+import { bindPrivately, type PrivateSocket } from "./private-socket.ts";
 
 /**
  * A Unix socket with a name in the file system.
@@ -42,7 +39,7 @@ export class UnixListener implements Listener {
   #isPublished = false;
   #turns: Promise<unknown> = Promise.resolve();
 
-  private constructor(endpoint: UnixEndpoint, lock: Lock, bound: Bound) {
+  private constructor(endpoint: UnixEndpoint, lock: Lock, bound: PrivateSocket) {
     this.endpoint = endpoint;
     this.#lock = lock;
     this.socket = bound.socket;
@@ -104,10 +101,14 @@ export class UnixListener implements Listener {
   }
 
   async close(): Promise<void> {
-    await this.withdraw();
-    this.socket[Symbol.dispose]();
-    if (await isAt(this.#privatePath, this.#identity)) await rm(this.#privatePath, { force: true });
-    await this.#lock.release();
+    try {
+      await this.withdraw();
+      if (await isAt(this.#privatePath, this.#identity))
+        await rm(this.#privatePath, { force: true });
+    } finally {
+      this.socket[Symbol.dispose]();
+      await this.#lock.release();
+    }
   }
 
   releaseSync(): void {
@@ -124,13 +125,11 @@ export class UnixListener implements Listener {
   }
 
   async #publish(): Promise<Published> {
-    const finding: PathFinding = await inspectPath(this.endpoint.path);
-    const staging = choosePrivatePath(this.endpoint.path);
+    const finding = await inspectPath(this.endpoint.path);
     try {
-      await link(this.#privatePath, staging);
-      await rename(staging, this.endpoint.path);
+      await this.#takePublicName(finding);
     } catch (error) {
-      await rm(staging, { force: true });
+      if (error instanceof OutriggerError) throw error;
       throw refuse(
         this.endpoint.path,
         `cannot put the socket in its place (${errnoOf(error) ?? String(error)})`,
@@ -141,6 +140,20 @@ export class UnixListener implements Listener {
     this.#problem = undefined;
     await sweepPrivateNames(this.endpoint.path, this.#privatePath);
     return { replacedStale: finding === "stale" };
+  }
+
+  async #takePublicName(finding: PathFinding): Promise<void> {
+    const { path } = this.endpoint;
+    // Unlike rename, link never replaces: what has come since the inspection stays.
+    if (finding === "free") return await link(this.#privatePath, path);
+    const staging = await chooseFreePrivatePath(path);
+    await link(this.#privatePath, staging);
+    try {
+      await rename(staging, path);
+    } catch (error) {
+      await rm(staging, { force: true });
+      throw error;
+    }
   }
 
   async #guard(): Promise<GuardFinding> {
@@ -164,7 +177,7 @@ export class UnixListener implements Listener {
   /** Gives the socket its public name again where that is free; otherwise says why not. */
   async #putBack(): Promise<string | undefined> {
     try {
-      // Unlike rename, link never replaces: whatever stands there stays.
+      // Whatever stands there stays.
       await link(this.#privatePath, this.endpoint.path);
       return undefined;
     } catch (error) {
@@ -180,7 +193,7 @@ export class UnixListener implements Listener {
   async #removePublicName(): Promise<void> {
     const { path } = this.endpoint;
     if (!(await isAt(path, this.#identity))) return;
-    const aside = choosePrivatePath(path);
+    const aside = await chooseFreePrivatePath(path);
     try {
       await rename(path, aside);
       if (!(await isAt(aside, this.#identity))) await link(aside, path);
@@ -189,69 +202,5 @@ export class UnixListener implements Listener {
       // Somebody was faster: what stands there now is theirs.
       if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "EEXIST") throw error;
     }
-  }
-}
-
-interface Bound {
-  readonly socket: BoundSocket;
-  readonly path: string;
-  readonly identity: FileIdentity;
-}
-
-async function bindPrivately(endpoint: UnixEndpoint): Promise<Bound> {
-  const { socket, path } = bindFreeName(endpoint.path);
-  try {
-    await setOwnership(endpoint, path);
-    await chmod(path, endpoint.mode);
-    const stats = await statPath(path);
-    if (stats === undefined)
-      throw refuse(endpoint.path, "somebody removed the socket while it was being prepared");
-    return { socket, path, identity: identityOf(stats) };
-  } catch (error) {
-    socket.close();
-    await rm(path, { force: true });
-    throw error;
-  }
-}
-
-function bindFreeName(publicPath: string): { socket: BoundSocket; path: string } {
-  for (let attempt = 1; ; attempt += 1) {
-    const path = choosePrivatePath(publicPath);
-    try {
-      return { socket: bindPath(path), path };
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code === "EADDRINUSE" && attempt < BIND_ATTEMPTS) continue;
-      const reason =
-        code === "EACCES"
-          ? "no permission to create files in its directory"
-          : `bind failed with ${code}`;
-      throw refuse(
-        publicPath,
-        `${reason}; make the directory writable for uid ${process.getuid?.()}`,
-        error,
-      );
-    }
-  }
-}
-
-async function setOwnership(endpoint: UnixEndpoint, path: string): Promise<void> {
-  if (endpoint.owner === undefined && endpoint.group === undefined) return;
-  const uid = endpoint.owner === undefined ? -1 : await lookUpOwner(endpoint.owner);
-  const gid = endpoint.group === undefined ? -1 : await lookUpGroup(endpoint.group);
-  try {
-    await chown(path, uid, gid);
-  } catch (error) {
-    if (error instanceof OutriggerError) throw error;
-    const wanted = [
-      endpoint.owner && `owner ${endpoint.owner}`,
-      endpoint.group && `group ${endpoint.group}`,
-    ];
-    throw refuse(
-      endpoint.path,
-      `cannot give the socket ${wanted.filter(Boolean).join(" and ")} (${errnoOf(error)}); ` +
-        "choose a group this process belongs to, or set fsGroup on the pod",
-      error,
-    );
   }
 }

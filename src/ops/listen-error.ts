@@ -1,12 +1,13 @@
 import type { OpsEndpoint } from "../config/config.ts";
+import { formatHostPort } from "../host-port.ts";
 import { errnoOf, OutriggerError } from "../errors.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "address already in use; stop the process that holds it,",
-  EACCES: "permission denied; take a port above 1023,",
-  EADDRNOTAVAIL: "this machine has no such address; take one it has, such as 0.0.0.0,",
-  ENOTFOUND: "nobody knows this host; take a numeric address,",
-  EAI_AGAIN: "the name service does not answer; take a numeric address,",
+  EADDRINUSE: "address already in use; stop the process that holds it or",
+  EACCES: "permission denied; take a port above 1023 or",
+  EADDRNOTAVAIL: "this machine has no such address; take one it has, such as 0.0.0.0, or",
+  ENOTFOUND: "nobody knows this host; take a numeric address or",
+  EAI_AGAIN: "the name service does not answer; take a numeric address or",
 };
 
 /** Explains why the ops endpoint cannot be opened, and what to do. */
@@ -15,12 +16,7 @@ export function describeListenError(endpoint: OpsEndpoint, cause: unknown): Outr
     REASONS[errnoOf(cause) ?? ""] ?? `${cause instanceof Error ? cause.message : String(cause)};`;
   return new OutriggerError(
     "ERR_LISTEN",
-    `Cannot listen on ops endpoint ${formatHostPort(endpoint)}: ${reason} choose another --ops HOST:PORT, or --ops off`,
+    `Cannot listen on ops endpoint ${formatHostPort(endpoint)}: ${reason} choose another --ops HOST:PORT or --ops off`,
     { cause },
   );
-}
-
-/** Writes an address as people do: `127.0.0.1:9464`, `[::1]:9464`. */
-export function formatHostPort({ host, port }: OpsEndpoint): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

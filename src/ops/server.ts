@@ -5,7 +5,8 @@ import type { OpsEndpoint } from "../config/config.ts";
 import { describeError, errnoOf } from "../errors.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Logger } from "../log/logger.ts";
-import { describeListenError, formatHostPort } from "./listen-error.ts";
+import { formatHostPort } from "../host-port.ts";
+import { describeListenError } from "./listen-error.ts";
 import { createRoutes, type OpsReply, type SnapshotSource } from "./routes.ts";
 
 /** A peer that says nothing, reads nothing or goes on for ever holds a descriptor for this long. */

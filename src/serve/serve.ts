@@ -1,7 +1,7 @@
 import type { AppModule } from "../app/load.ts";
 import type { FlagValues } from "../config/layers.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { formatHostPort } from "../config/host-port.ts";
+import { formatHostPort } from "../host-port.ts";
 import { formatMode } from "../config/values.ts";
 import { createLogger } from "../log/logger.ts";
 import { inlineWorker } from "../supervisor/inline-worker.ts";

@@ -1,7 +1,18 @@
+import { existsSync } from "node:fs";
 import { findTool, type Tool } from "../tools.ts";
 
 /** Options for a test that is skipped, and reported as such, when one of the tools is missing. */
 export function needs(...tools: readonly Tool[]): { readonly skip: string | false } {
   const missing = tools.filter((tool) => findTool(tool) === undefined);
   return { skip: missing.length > 0 && `not installed: ${missing.join(", ")}` };
+}
+
+/** Options for a test that plays several users, which only root can. */
+export function needsRoot(): { readonly skip: string | false } {
+  return { skip: process.getuid?.() !== 0 && "needs root" };
+}
+
+/** Options for a test that asks of the system what Node cannot. */
+export function needsPerl(): { readonly skip: string | false } {
+  return { skip: !existsSync("/usr/bin/perl") && "not installed: perl" };
 }

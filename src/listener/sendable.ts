@@ -1,0 +1,19 @@
+import { Socket, type BoundSocket } from "node:net";
+
+const CARRIERS = new WeakMap<BoundSocket, Socket>();
+
+/**
+ * A handle of a bound socket in the form that `child.send` takes, any number of times.
+ *
+ * Node sends servers and sockets, but a server of ours would accept; so a socket that neither reads
+ * nor writes is put around the descriptor, and its bare handle is sent. The descriptor stays with
+ * the bound socket: the carrier is never closed.
+ */
+export function sendableHandle(socket: BoundSocket): unknown {
+  let carrier = CARRIERS.get(socket);
+  if (carrier === undefined) {
+    carrier = new Socket({ fd: socket.fd(), readable: false, writable: false });
+    CARRIERS.set(socket, carrier);
+  }
+  return Reflect.get(carrier, "_handle");
+}
