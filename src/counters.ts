@@ -36,7 +36,9 @@ export type CloseReason = (typeof CLOSE_REASONS)[number];
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
 const STATUS_CLASSES = 5;
-/** One histogram: a slot per bucket, one for what is above every bound, one for the sum of seconds. */
+/** Sums are whole microseconds: exact, so that no order of adding up makes one fall. */
+const MICROSECONDS = 1_000_000;
+/** One histogram: a slot per bucket, one for what is above every bound, one for the sum. */
 const HISTOGRAM_SLOTS = DURATION_BOUNDS_SECONDS.length + 2;
 const SUM_OFFSET = HISTOGRAM_SLOTS - 1;
 
@@ -108,7 +110,7 @@ export class EndpointCounters {
     )
       bucket += 1;
     this.#increase(base + bucket, 1);
-    this.#increase(base + SUM_OFFSET, seconds);
+    this.#increase(base + SUM_OFFSET, Math.round(seconds * MICROSECONDS));
   }
 
   /** Gives up on requests in flight: whoever served them is gone. */
@@ -151,10 +153,14 @@ export class EndpointCounters {
     return CLOSE_REASONS.reduce((open, reason) => open - this.closed(reason), this.accepted);
   }
 
+  /** Requests that have ended. */
+  get answered(): number {
+    return this.durations().reduce((answered, { count }) => answered + count, 0);
+  }
+
   /** Requests the app was given and has not ended yet. */
   get inFlight(): number {
-    const unanswered = this.#read(STARTED) - this.#read(ABANDONED);
-    return this.durations().reduce((inFlight, series) => inFlight - series.count, unanswered);
+    return this.#read(STARTED) - this.#read(ABANDONED) - this.answered;
   }
 
   /** Every combination of method and status class that was seen. */
@@ -170,7 +176,7 @@ export class EndpointCounters {
           method,
           status: `${statusIndex + 1}xx`,
           buckets,
-          sumSeconds: this.#read(base + SUM_OFFSET),
+          sumSeconds: this.#read(base + SUM_OFFSET) / MICROSECONDS,
           count,
         });
       }

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { refuseUnsuitableNode } from "./cli/node-version.ts";
 
-process.exitCode = refuseUnsuitableNode(process.stderr) ?? (await start());
+const exitCode = refuseUnsuitableNode(process.stderr) ?? (await start());
+// Not by letting the loop run dry: an app in this very process (--workers 0) may keep it busy for ever.
+process.exit(exitCode);
 
 async function start(): Promise<number> {
   const { run } = await import("./cli/run.ts");

@@ -2,6 +2,7 @@
  * What supervisor and worker say to each other. Commands are imperative and go to the worker;
  * reports are facts and come from it.
  */
+import { inspect } from "node:util";
 import type { Config } from "./config/config.ts";
 import { OutriggerError, type ErrorDescription } from "./errors.ts";
 import type { HealthReport, ProcessStats } from "./snapshot.ts";
@@ -14,11 +15,16 @@ export interface ListenerGrant {
   readonly descriptor: number;
 }
 
+/** A load report. */
+export type LoadReport = Extract<Report, { readonly type: "load" }>;
+
 export interface StartCommand {
   readonly type: "start";
   readonly slot: number;
   readonly config: Config;
   readonly listeners: readonly ListenerGrant[];
+  /** Requests after which a snapshot is sent at once, for they may be enough; 0 is never. */
+  readonly reportAfterRequests: number;
   /** Request target of our own end-to-end check, known to nobody else; answered without the app. */
   readonly checkTarget: string;
 }
@@ -27,6 +33,12 @@ export type Command =
   | StartCommand
   /** Send a snapshot now. */
   | { readonly type: "report"; readonly id: number }
+  /** Send how many connections are open on every endpoint. */
+  | { readonly type: "report-load" }
+  /** Stop accepting on an endpoint when so many connections are open. */
+  | { readonly type: "limit"; readonly endpoint: string; readonly limit: number }
+  /** Accept again; a handle of the listener comes with it. */
+  | { readonly type: "reopen"; readonly endpoint: string; readonly limit: number }
   /** From now on every response says `Connection: close`. */
   | { readonly type: "announce-close" }
   /** Stop accepting, finish what is in flight until `deadlineMs`, stop the app, reply `drained`, exit. Sent again, only an earlier deadline counts. */
@@ -47,11 +59,20 @@ export type Report =
   | { readonly type: "failed"; readonly error: ErrorDescription }
   /** `answers` is the id of the `report` command, absent when nobody asked. */
   | { readonly type: "snapshot"; readonly snapshot: WorkerSnapshot; readonly answers?: number }
+  /** Connections open on an endpoint; `isShut` when the worker has closed its copy of the listener. */
+  | {
+      readonly type: "load";
+      readonly endpoint: string;
+      readonly connections: number;
+      readonly isShut: boolean;
+    }
   /** Everything is closed and the app has stopped; `forced` connections had to be cut. */
   | { readonly type: "drained"; readonly snapshot: WorkerSnapshot; readonly forced: number };
 
-const COMMAND_TYPES = ["start", "report", "announce-close", "drain"] satisfies Command["type"][];
-const REPORT_TYPES = ["ready", "failed", "snapshot", "drained"] satisfies Report["type"][];
+const COMMAND_TYPES = [
+  "start", "report", "report-load", "limit", "reopen", "announce-close", "drain",
+] satisfies Command["type"][]; // prettier-ignore
+const REPORT_TYPES = ["ready", "failed", "snapshot", "load", "drained"] satisfies Report["type"][];
 
 /** Checks that a message is a command; both ends are one build, so its kind vouches for its fields. */
 export function parseCommand(message: unknown): Command {
@@ -82,5 +103,5 @@ function hasType(message: unknown, types: readonly string[]): boolean {
 }
 
 function quote(message: unknown): string {
-  return JSON.stringify(message).slice(0, 200);
+  return inspect(message, { breakLength: Infinity }).slice(0, 200);
 }

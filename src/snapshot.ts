@@ -26,14 +26,28 @@ export const WORKER_STATES = ["spawned", "starting", "ready", "draining", "exite
 export type WorkerState = (typeof WORKER_STATES)[number];
 
 /** Why a worker was replaced. */
-export const RESTART_REASONS = ["crash", "start_failed"] as const;
+export const RESTART_REASONS = [
+  "crash", "start_failed", "reload", "max_requests", "max_lifetime", "max_rss",
+] as const; // prettier-ignore
 export type RestartReason = (typeof RESTART_REASONS)[number];
+
+/** A count of 0 for every reason. */
+export function noRestarts(): Record<RestartReason, number> {
+  return Object.fromEntries(RESTART_REASONS.map((reason) => [reason, 0])) as Record<
+    RestartReason,
+    number
+  >;
+}
 
 export interface WorkerView {
   /** Stable index of the slot it fills. */
   readonly slot: number;
   readonly pid: number | undefined;
   readonly state: WorkerState;
+  /** Time since it reported last; a worker whose loop turns reports every second. */
+  readonly silentForMs: number;
+  readonly connections: number;
+  readonly requestsInFlight: number;
   /** What the app's own `health()` said last; undefined while it has not been asked. */
   readonly health: HealthReport | undefined;
   /** Undefined until the worker has reported once. */

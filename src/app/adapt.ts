@@ -11,7 +11,8 @@ import { adaptNodeHandler, adaptServerUpgrade, isNodeHandler } from "./node.ts";
 /** How requests, and upgrades where the app takes them, reach what a module exports. */
 interface Shape {
   readonly handle: App["handle"];
-  readonly upgrade?: UpgradeHandler | undefined;
+  /** Asked once the app has started: until then listeners may be attached to its server. */
+  readonly upgrade?: () => UpgradeHandler | undefined;
   readonly startup?: () => unknown;
   readonly shutdown?: () => unknown;
 }
@@ -41,7 +42,9 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
   const hooks = readHooks(module);
   return {
     handle: shape.handle,
-    upgrade: hooks.upgrade ?? shape.upgrade,
+    get upgrade() {
+      return hooks.upgrade ?? shape.upgrade?.();
+    },
     health: hooks.health,
     async startup() {
       await hooks.startup?.();
@@ -81,7 +84,7 @@ function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
         (request, response) => main.emit("request", request, response),
         options.log,
       ),
-      upgrade: adaptServerUpgrade(main),
+      upgrade: () => adaptServerUpgrade(main),
     };
   }
   if (hasMethod(main, "fetch")) {
@@ -101,7 +104,7 @@ function adaptFastify(
   const server = "server" in main && main.server instanceof Server ? main.server : undefined;
   return {
     handle: adaptNodeHandler((request, response) => main.routing(request, response), options.log),
-    upgrade: server && adaptServerUpgrade(server),
+    upgrade: () => server && adaptServerUpgrade(server),
     startup: () => main.ready(),
     shutdown: () => main.close(),
   };

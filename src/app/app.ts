@@ -6,7 +6,7 @@ import type { HealthReport } from "../snapshot.ts";
 export interface App {
   /** Answers one request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Takes over a connection whose client asked for another protocol; undefined when the app takes none. */
+  /** Takes over a connection whose client asked for another protocol; undefined when the app, once started, takes none. */
   readonly upgrade: UpgradeHandler | undefined;
   /** Runs to the end before anything is published; rejects when the app cannot serve. */
   startup(): Promise<void>;

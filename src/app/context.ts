@@ -33,6 +33,14 @@ export type ContextFactory = (request: IncomingMessage) => RequestContext;
 /** Notes on a connection which endpoint it belongs to. */
 export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void {
   Object.assign(socket, { [ENDPOINT]: endpoint });
+  // Node keeps what it was asked for once; when the connection has closed, the kernel cannot tell any more.
+  void socket.remoteAddress;
+}
+
+/** Name of the endpoint a request came in on; undefined for one that Outrigger does not serve. */
+export function endpointOf({ socket }: IncomingMessage): string | undefined {
+  const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
+  return endpoint?.name;
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { errnoOf } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import type { App } from "./app.ts";
 import type { ContextFactory, RequestContext } from "./context.ts";
@@ -10,6 +9,8 @@ import { failRequest } from "./node.ts";
 const FETCH_MARK: unique symbol = Symbol.for("outrigger.fetch");
 /** Methods that a `Request` refuses (https://fetch.spec.whatwg.org/#forbidden-method). */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** Nothing is read ahead: a body that the app leaves alone stays with node:http, which then skips it. */
+const ON_DEMAND = new CountQueuingStrategy({ highWaterMark: 0 });
 
 /** A web-standard handler. */
 export type FetchHandler = (request: Request, context: RequestContext) => unknown;
@@ -45,9 +46,9 @@ export function adaptFetch(
     await sendResponse(answered, request, response);
   }
   return (request, response) => {
-    answer(request, response).catch((error: unknown) => {
-      if (!hasClientLeft(response, error)) failRequest({ request, response, error, log });
-    });
+    answer(request, response).catch((error: unknown) =>
+      failRequest({ request, response, error, log }),
+    );
   };
 }
 
@@ -62,16 +63,24 @@ function toRequest(request: IncomingMessage, response: ServerResponse): Request 
     method,
     headers: toHeaders(request.rawHeaders),
     signal: abortOnDisconnect(response),
-    ...(hasBody ? { body: Readable.toWeb(request), duplex: "half" } : {}),
+    ...(hasBody ? { body: Readable.toWeb(request, { strategy: ON_DEMAND }), duplex: "half" } : {}),
   });
 }
 
-/** The client chose both parts: what cannot be an URL must not become a 500. */
+/** The client chose both parts: what a `Request` cannot have as its URL must not become a 500. */
 function parseTarget(target: string, host: string): URL {
-  const base = URL.canParse(`http://${host}`) ? `http://${host}` : "http://localhost";
+  const base = isHost(host) ? `http://${host}` : "http://localhost";
   // Concatenated, not resolved: a target of //evil.example/ is a path, not a host.
   if (target.startsWith("/") && URL.canParse(base + target)) return new URL(base + target);
-  return URL.canParse(target) ? new URL(target) : new URL(base);
+  const url = new URL(URL.canParse(target) ? target : base);
+  url.username = "";
+  url.password = "";
+  return url;
+}
+
+/** Whether it is a host and nothing more: a path or a user in it would become part of the URL. */
+function isHost(host: string): boolean {
+  return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`);
 }
 
 function toHeaders(raw: readonly string[]): Headers {
@@ -108,12 +117,4 @@ async function sendResponse(
   // Sent before the first chunk: a stream may take its time, and its client waits for the status.
   response.flushHeaders();
   await pipeline(Readable.fromWeb(answer.body), response);
-}
-
-function hasClientLeft(response: ServerResponse, error: unknown): boolean {
-  if (!response.destroyed || response.writableFinished) return false;
-  return (
-    errnoOf(error) === "ERR_STREAM_PREMATURE_CLOSE" ||
-    (error instanceof Error && error.name === "AbortError")
-  );
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { describeError } from "../errors.ts";
+import { describeError, errnoOf } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
+import { endpointOf } from "./context.ts";
 import type { App, NodeHandler, UpgradeHandler } from "./app.ts";
 
 /** Whether a value can be called as a Node `(req, res)` handler; Express and connect apps are such functions. */
@@ -21,7 +22,7 @@ export function adaptNodeHandler(handler: NodeHandler, log: Logger): App["handle
   };
 }
 
-/** Passes upgrades on to a server that an app attached its own listeners to; undefined when it has none. */
+/** Passes upgrades on to a server that an app attached its own listeners to; undefined while it has none. */
 export function adaptServerUpgrade(server: Server): UpgradeHandler | undefined {
   if (server.listenerCount("upgrade") === 0) return undefined;
   return (request, socket, head) => void server.emit("upgrade", request, socket, head);
@@ -37,10 +38,14 @@ export interface FailedRequest {
 
 /** Answers 500, or cuts the response short where its head is already sent, and says so in the log. */
 export function failRequest({ request, response, error, log }: FailedRequest): void {
-  log.error(
-    { method: request.method, path: request.url, error: describeError(error) },
-    "app failed a request",
-  );
+  const fields = {
+    endpoint: endpointOf(request),
+    method: request.method,
+    path: request.url,
+    error: describeError(error),
+  };
+  if (hasClientLeft(request, error)) log.debug(fields, "client left");
+  else log.error(fields, "app failed a request");
   if (response.headersSent) {
     response.destroy();
     return;
@@ -49,4 +54,16 @@ export function failRequest({ request, response, error, log }: FailedRequest): v
   response.statusCode = 500;
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.end("Internal Server Error\n");
+}
+
+/** What streams fail with when the other end of the connection is gone. */
+const CUT_CODES = ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE"];
+
+/** Whether a failure only tells the app that its client is gone. */
+function hasClientLeft({ socket }: IncomingMessage, error: unknown): boolean {
+  // An app that destroys its response, as a failed pipeline does, closes the connection with its own error.
+  const hasHungUp = socket.readableEnded || (socket.errored !== null && socket.errored !== error);
+  if (!socket.destroyed || !hasHungUp) return false;
+  const isAbort = error instanceof Error && error.name === "AbortError";
+  return isAbort || CUT_CODES.includes(errnoOf(error) ?? "");
 }

@@ -88,11 +88,20 @@ function createOption(name: OptionName): Option {
   const value = kind.placeholder === "" ? "" : ` <${kind.placeholder}>`;
   const suffix = fallback === undefined ? "" : ` (default: ${fallback})`;
   const option = new Option(`${flagOf(name)}${value}`, description + suffix).helpGroup(`${group}:`);
-  if (kind.arity !== "list") return option;
+  if (kind.arity === "switch") return option;
+  if (kind.arity === "one")
+    return option.argParser((text, before: string | undefined) => onlyOnce(name, text, before));
   return option.argParser((text: string, before: readonly string[] | undefined) => [
     ...(before ?? []),
     text,
   ]);
+}
+
+/** The last one would win without a word, and the first was meant as well. */
+function onlyOnce(name: OptionName, text: string, before: string | undefined): string {
+  if (before === undefined) return text;
+  const both = `"${before}" and "${text}"`;
+  throw new OutriggerError("ERR_USAGE", `Cannot use ${flagOf(name)} twice: got ${both}`);
 }
 
 function readFlags(

@@ -7,7 +7,14 @@ import { parseCommandLine } from "./program.ts";
 import { renderError } from "./render-error.ts";
 
 /** Serves until told to stop. */
-export type Serve = (config: Config, host: Host) => Promise<ExitCode>;
+export type Serve = (invocation: ServeInvocation) => Promise<ExitCode>;
+
+export interface ServeInvocation {
+  readonly config: Config;
+  /** Reads the config file and the variables again; throws what they are refused for. */
+  readonly reread: () => Config;
+  readonly host: Host;
+}
 
 /** Does what the command line says; every failure leaves through here, as a line on standard error. */
 export async function run(host: Host = systemHost, serve: Serve = loadAndServe): Promise<ExitCode> {
@@ -23,20 +30,22 @@ export async function run(host: Host = systemHost, serve: Serve = loadAndServe):
 async function obey(host: Host, serve: Serve): Promise<ExitCode> {
   const invocation = parseCommandLine(host);
   if (invocation === undefined) return EXIT_CODES.ok;
-  const config = resolveConfig({
-    ...invocation,
-    env: host.env,
-    cwd: host.cwd,
-    cpuCount: host.cpuCount,
-    readFile: (path) => host.readFile(path),
-  });
-  if (invocation.flags["print-config"] === undefined) return await serve(config, host);
+  const reread = (): Config =>
+    resolveConfig({
+      ...invocation,
+      env: host.env,
+      cwd: host.cwd,
+      cpuCount: host.cpuCount,
+      readFile: (path) => host.readFile(path),
+    });
+  const config = reread();
+  if (invocation.flags["print-config"] === undefined) return await serve({ config, reread, host });
   host.stdout.write(formatConfig(config));
   return EXIT_CODES.ok;
 }
 
 /** What serves is loaded only when there is something to serve. */
-async function loadAndServe(config: Config, host: Host): Promise<ExitCode> {
+async function loadAndServe(invocation: ServeInvocation): Promise<ExitCode> {
   const { serve } = await import("./serve.ts");
-  return await serve(config, host);
+  return await serve(invocation);
 }

@@ -5,13 +5,13 @@ import { createLogger, type Logger } from "../log/logger.ts";
 import { forkWorker } from "../supervisor/fork-worker.ts";
 import { inlineWorker } from "../supervisor/inline-worker.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import type { Host } from "./host.ts";
+import type { ServeInvocation } from "./run.ts";
 import { obeySignals } from "./signals.ts";
 import { readVersion } from "../version.ts";
-import { formatHostPort } from "../config/host-port.ts";
+import { formatHostPort } from "../host-port.ts";
 
 /** Serves the app until a signal ends it; rejects when it cannot be started. */
-export async function serve(config: Config, host: Host): Promise<ExitCode> {
+export async function serve({ config, reread, host }: ServeInvocation): Promise<ExitCode> {
   const isPretty = host.stdout.isTerminal;
   const log = await createLogger({ level: config.log.level, pretty: isPretty });
   const supervisor = new Supervisor({
@@ -21,7 +21,7 @@ export async function serve(config: Config, host: Host): Promise<ExitCode> {
     spawn: config.workers === 0 ? inlineWorker({ log, isPretty, cwd: host.cwd }) : forkWorker,
     onPhase: (phase) => phase !== "ready" && log.info({}, phase),
   });
-  const signals = obeySignals({ host, supervisor, log });
+  const signals = obeySignals({ host, supervisor, log, reread });
   try {
     return await serveUntilStopped({ supervisor, config, log });
   } catch (error) {

@@ -1,16 +1,21 @@
+import type { Config } from "../config/config.ts";
+import { describeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Host } from "./host.ts";
 
 /** nginx images stop with QUIT, which their pod may hand to us too. */
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
-/** Without a listener each of these would end the process at once, its socket files left behind. */
-const UNUSED_SIGNALS = ["SIGHUP", "SIGUSR2", "SIGTTIN", "SIGTTOU"] as const;
+
+/** How soon after the first an interrupt is the same key press. */
+const ECHO_MS = 250;
 
 export interface SignalOptions {
   readonly host: Host;
   readonly supervisor: Supervisor;
   readonly log: Logger;
+  /** Reads the configuration again; throws what it is refused for. */
+  readonly reread: () => Config;
 }
 
 /** The signals of a process while somebody listens to them. */
@@ -20,19 +25,47 @@ export interface ObeyedSignals {
   release(): void;
 }
 
-/** The first stop signal drains within the grace period, the second one ends the drain now. */
-export function obeySignals({ host, supervisor, log }: SignalOptions): ObeyedSignals {
+/**
+ * Obeys signals: a stop signal drains within the grace period and a second one ends the drain now,
+ * HUP replaces the workers, TTIN adds one, TTOU takes one away. USR2 is free, and does nothing.
+ */
+export function obeySignals({ host, supervisor, log, reread }: SignalOptions): ObeyedSignals {
   let stops = 0;
+  let interruptedAtMs = 0;
   const stop = (signal: NodeJS.Signals): void => {
+    // One Ctrl-C may come twice: from the terminal to us, and by way of npm once more.
+    if (signal === "SIGINT" && Date.now() - interruptedAtMs < ECHO_MS) return;
+    if (signal === "SIGINT") interruptedAtMs = Date.now();
     stops += 1;
     log.info({ signal }, stops === 1 ? "stopping" : "stopping now");
     void (stops === 1 ? supervisor.stop() : supervisor.stop(0));
   };
-  const ignore = (signal: NodeJS.Signals): void =>
-    log.warn({ signal }, "signal has no meaning yet");
+  const change = (what: string, action: () => Promise<void>) => (): void => {
+    log.info({}, `${what} started`);
+    void action().then(
+      () => log.info({}, `${what} done`),
+      (error: unknown) => {
+        const level = stops === 0 ? "error" : "info";
+        log[level]({ error: describeError(error) }, `${what} failed`);
+      },
+    );
+  };
   const listeners = [
     ...STOP_SIGNALS.map((signal) => host.onSignal(signal, stop)),
-    ...UNUSED_SIGNALS.map((signal) => host.onSignal(signal, ignore)),
+    host.onSignal(
+      "SIGHUP",
+      change("reload", () => supervisor.reload(reread())),
+    ),
+    host.onSignal(
+      "SIGTTIN",
+      change("grow", () => supervisor.grow()),
+    ),
+    host.onSignal(
+      "SIGTTOU",
+      change("shrink", () => supervisor.shrink()),
+    ),
+    // Without a listener it would end the process at once, its socket files left behind.
+    host.onSignal("SIGUSR2", () => {}),
   ];
   return {
     get hasStopped() {

@@ -65,6 +65,19 @@ export interface DrainConfig {
   readonly gracePeriodMs: number;
 }
 
+/** When a worker that is well is replaced all the same; 0 is never. */
+export interface RecycleConfig {
+  /** Requests it has answered. */
+  readonly maxRequests: number;
+  /** Time since it became ready. */
+  readonly maxLifetimeMs: number;
+  /** Resident memory, in several samples in a row. */
+  readonly maxRssBytes: number;
+}
+
+/** Whether workers share connections out evenly, or the kernel gives them to whoever is first. */
+export type BalanceMode = "connections" | "off";
+
 export interface LogConfig {
   readonly level: LogLevel;
   readonly accessLog: AccessLogFormat;
@@ -81,6 +94,8 @@ export interface Config {
   readonly workers: number;
   /** Workers that must accept for `/readyz` to pass. */
   readonly minReady: number;
+  readonly balance: BalanceMode;
+  readonly recycle: RecycleConfig;
   readonly http: HttpConfig;
   readonly drain: DrainConfig;
   readonly log: LogConfig;
@@ -95,6 +110,10 @@ export const DEFAULTS = {
   ops: "127.0.0.1:9464",
   workers: "auto",
   minReady: 1,
+  balance: "connections",
+  maxRequests: 0,
+  maxLifetimeMs: 0,
+  maxRssBytes: 0,
   backlog: 4096,
   maxConnections: 0,
   keepAliveTimeoutMs: 75_000,

@@ -5,13 +5,17 @@ import { OPTIONS, type OptionName, type OptionValues } from "./options.ts";
 
 /** Writes a configuration as a config file that resolves to it again. */
 export function formatConfig(config: Config): string {
-  const { http, drain, log } = config;
+  const { recycle, http, drain, log } = config;
   const values: Record<string, FileValue> = {
     ...key("app", config.app),
     ...key("listen", config.endpoints.map(formatEndpoint)),
     ...key("ops", config.ops ?? "off"),
     ...key("workers", config.workers),
     ...key("min-ready", config.minReady),
+    ...key("balance", config.balance),
+    ...key("max-requests", recycle.maxRequests),
+    ...key("max-lifetime", recycle.maxLifetimeMs),
+    ...key("max-rss", recycle.maxRssBytes),
     ...key("keep-alive-timeout", http.keepAliveTimeoutMs),
     ...key("headers-timeout", http.headersTimeoutMs),
     ...key("request-timeout", http.requestTimeoutMs),

@@ -43,17 +43,30 @@ export function createFlagLayer(flags: FlagValues): Layer {
   };
 }
 
-/** The `OUTRIGGER_*` variables; an empty one counts as not set. */
+/** What platforms call an option of ours; our own variable wins over it. */
+const COMMON_VARIABLES: Readonly<Record<string, OptionName>> = { WEB_CONCURRENCY: "workers" };
+
+/** The `OUTRIGGER_*` variables and `WEB_CONCURRENCY`; an empty one counts as not set. */
 export function createVariableLayer(env: Readonly<Record<string, string | undefined>>): Layer {
   const names = new Map(optionsOf("variable").map((name) => [variableOf(name), name]));
   const values = new Map<OptionName, readonly string[]>();
+  const sources = new Map<OptionName, string>();
+  for (const [variable, name] of Object.entries(COMMON_VARIABLES)) {
+    const text = env[variable]?.trim() ?? "";
+    if (text === "" || (env[variableOf(name)] ?? "").trim() !== "") continue;
+    values.set(name, [text]);
+    sources.set(name, variable);
+  }
   for (const [variable, text = ""] of Object.entries(env)) {
     const name = names.get(variable);
     if (name !== undefined && text.trim() !== "") values.set(name, splitVariable(name, text));
     if (name === undefined && isMeantForUs(variable, text))
       throw refuseVariable(variable, [...names.keys()]);
   }
-  return { values, describe: (name, text) => `${variableOf(name)}=${JSON.stringify(text)}` };
+  return {
+    values,
+    describe: (name, text) => `${sources.get(name) ?? variableOf(name)}=${JSON.stringify(text)}`,
+  };
 }
 
 /** Reads an option from the first layer that has it. */

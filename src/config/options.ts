@@ -1,8 +1,14 @@
 /** The one table of everything that can be set; help, documentation and the resolver read it. */
-import { DEFAULTS, type AccessLogFormat, type LogLevel, type OpsEndpoint } from "./config.ts";
 import {
-  ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SOCKET,
-  SWITCH, TEXT, WORKERS, type ValueKind,
+  DEFAULTS,
+  type AccessLogFormat,
+  type BalanceMode,
+  type LogLevel,
+  type OpsEndpoint,
+} from "./config.ts";
+import {
+  ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
+  SOCKET, SWITCH, TEXT, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
 
 /** What each option means once it is read. */
@@ -17,6 +23,10 @@ export interface OptionValues {
   readonly "max-connections": number;
   readonly workers: number | "auto";
   readonly "min-ready": number;
+  readonly balance: BalanceMode;
+  readonly "max-requests": number;
+  readonly "max-lifetime": number;
+  readonly "max-rss": number;
   readonly "keep-alive-timeout": number;
   readonly "headers-timeout": number;
   readonly "request-timeout": number;
@@ -55,6 +65,7 @@ export interface OptionSpec<T> {
   readonly sources?: readonly OptionSource[];
 }
 
+const BALANCE_MODES = ["connections", "off"] as const satisfies readonly BalanceMode[];
 const ACCESS_LOG_FORMATS = [
   "json",
   "combined",
@@ -95,7 +106,8 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   },
   ops: {
     group: "Endpoints",
-    description: "where probes and metrics are served",
+    description:
+      "where probes and metrics are served; a kubelet needs 0.0.0.0 or the address of the pod",
     kind: OPS,
     default: DEFAULTS.ops,
   },
@@ -114,7 +126,8 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   },
   workers: {
     group: "Workers",
-    description: "worker processes; auto is one per CPU, 0 serves in this process",
+    description:
+      "worker processes; auto is one per CPU the cgroup grants, 0 serves in this process; WEB_CONCURRENCY stands in for it",
     kind: WORKERS,
     default: DEFAULTS.workers,
   },
@@ -123,6 +136,30 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     description: "workers that must accept for /readyz to pass",
     kind: POSITIVE_COUNT,
     default: DEFAULTS.minReady,
+  },
+  balance: {
+    group: "Workers",
+    description: "share connections out evenly among the workers, or leave it to the kernel",
+    kind: choice(BALANCE_MODES.join("|"), BALANCE_MODES),
+    default: DEFAULTS.balance,
+  },
+  "max-requests": {
+    group: "Workers",
+    description: "requests after which a worker is replaced; 0 is never",
+    kind: COUNT,
+    default: DEFAULTS.maxRequests,
+  },
+  "max-lifetime": {
+    group: "Workers",
+    description: "time after which a worker is replaced; 0 is never",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.maxLifetimeMs).toString(),
+  },
+  "max-rss": {
+    group: "Workers",
+    description: "resident memory above which a worker is replaced, such as 512Mi; 0 is never",
+    kind: SIZE,
+    default: SIZE.format(DEFAULTS.maxRssBytes).toString(),
   },
   "keep-alive-timeout": {
     group: "HTTP",

@@ -7,6 +7,7 @@ import {
   type Endpoint,
   type HttpConfig,
   type OpsEndpoint,
+  type RecycleConfig,
 } from "./config.ts";
 import { refuseOpsConflict } from "./endpoint-names.ts";
 import { createFileLayer, openConfigFile } from "./file.ts";
@@ -49,6 +50,8 @@ export function resolveConfig(input: ConfigInput): Config {
     ops: resolveOps(layers, endpoints),
     workers,
     minReady: resolveMinReady(layers, workers),
+    balance: choose(layers, "balance")?.value ?? DEFAULTS.balance,
+    recycle: resolveRecycle(layers, workers),
     http: resolveHttp(layers),
     drain: resolveDrain(layers, input.cwd),
     log: {
@@ -119,6 +122,19 @@ function resolveMinReady(layers: readonly Layer[], workers: number): number {
   );
 }
 
+function resolveRecycle(layers: readonly Layer[], workers: number): RecycleConfig {
+  const names = ["max-requests", "max-lifetime", "max-rss"] as const;
+  const given = names.find((name) => readNumber(layers, name, 0) > 0);
+  if (given !== undefined && workers === 0) {
+    throw refuseNumber(layers, given, "with --workers 0 there is no worker to replace");
+  }
+  return {
+    maxRequests: readNumber(layers, "max-requests", DEFAULTS.maxRequests),
+    maxLifetimeMs: readNumber(layers, "max-lifetime", DEFAULTS.maxLifetimeMs),
+    maxRssBytes: readNumber(layers, "max-rss", DEFAULTS.maxRssBytes),
+  };
+}
+
 function resolveHttp(layers: readonly Layer[]): HttpConfig {
   const keepAliveTimeoutMs = readNumber(layers, "keep-alive-timeout", DEFAULTS.keepAliveTimeoutMs);
   const requestTimeoutMs = readNumber(layers, "request-timeout", DEFAULTS.requestTimeoutMs);
@@ -150,9 +166,12 @@ function resolveDrain(layers: readonly Layer[], cwd: string): DrainConfig {
   };
 }
 
-/** Options of which two must fit each other. */
+/** Options that are read as numbers. */
 type NumberName =
   | "min-ready"
+  | "max-requests"
+  | "max-lifetime"
+  | "max-rss"
   | "keep-alive-timeout"
   | "headers-timeout"
   | "request-timeout"

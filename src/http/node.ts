@@ -9,9 +9,12 @@ import type { Duplex } from "node:stream";
 import type { RejectReason } from "../counters.ts";
 import { errnoOf } from "../errors.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { answerAndHangUp } from "./hang-up.ts";
 
 /** How often header and request timeouts are looked at. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
+/** Once we said goodbye, how long a connection may idle after a response that did not say so yet. */
+const GOODBYE_MS = 500;
 /** nginx's status for a client that left before its response was complete. */
 const CLIENT_CLOSED_REQUEST = 499;
 
@@ -34,7 +37,9 @@ const REJECTIONS: Readonly<Record<string, Rejection>> = {
 /** Serves HTTP/1.1 through `node:http`. */
 export function createNodeEngine(options: EngineOptions): HttpEngine {
   const { app, events, checkTarget } = options;
+  const sockets = new Set<Socket>();
   let isClosing = false;
+  let mustCloseIdle = false;
 
   class CountedResponse extends http.ServerResponse {
     readonly startedAt = performance.now();
@@ -59,6 +64,13 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       durationSeconds: (performance.now() - this.startedAt) / 1_000,
       request: req,
     });
+    if (mustCloseIdle) closeIdleConnections();
+  }
+
+  /** node:http takes a connection for idle as soon as a response is handed over, and would cut what is not sent yet. */
+  function closeIdleConnections(): void {
+    mustCloseIdle = [...sockets].some(isSending);
+    if (!mustCloseIdle) server.closeIdleConnections();
   }
 
   function onRequest(request: IncomingMessage, response: CountedResponse): void {
@@ -75,6 +87,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   }
 
   function onClientError(error: Error, socket: Duplex): void {
+    // It was answered already, and goes on sending.
+    if (socket.writableEnded) return;
     const code = errnoOf(error) ?? "";
     const rejection = REJECTIONS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
     if (rejection === undefined || !socket.writable || isAnswering(socket)) {
@@ -82,7 +96,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       return;
     }
     events.rejected(rejection.reason);
-    socket.end(
+    answerAndHangUp(
+      socket,
       `HTTP/1.1 ${rejection.statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     );
   }
@@ -104,20 +119,35 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   server.emit("listening");
 
   return {
-    serve: (socket: Socket) => void server.emit("connection", socket),
+    serve(socket: Socket) {
+      sockets.add(socket);
+      socket.once("close", () => {
+        sockets.delete(socket);
+        if (mustCloseIdle) closeIdleConnections();
+      });
+      server.emit("connection", socket);
+    },
     announceClose() {
       isClosing = true;
+      server.keepAliveTimeout = GOODBYE_MS;
+      server.keepAliveTimeoutBuffer = 0;
     },
-    closeIdleConnections: () => server.closeIdleConnections(),
+    closeIdleConnections,
     close: () => void server.close(),
   };
 }
 
 /** Whether the head of a response is already on its way on this connection. */
 function isAnswering(socket: Duplex): boolean {
-  return (
-    "_httpMessage" in socket &&
-    socket._httpMessage instanceof http.ServerResponse &&
-    socket._httpMessage.headersSent
-  );
+  return responseOn(socket)?.headersSent === true;
+}
+
+/** Whether the app has ended a response that is not all with the kernel yet. */
+function isSending(socket: Duplex): boolean {
+  return responseOn(socket)?.writableEnded === true;
+}
+
+function responseOn(socket: Duplex): ServerResponse | undefined {
+  if (!("_httpMessage" in socket)) return undefined;
+  return socket._httpMessage instanceof http.ServerResponse ? socket._httpMessage : undefined;
 }

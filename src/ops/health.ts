@@ -1,5 +1,8 @@
 import type { Snapshot } from "../snapshot.ts";
 
+/** Ten reports missed in a row. */
+const SILENT_AFTER_MS = 10_000;
+
 /** The questions a kubelet or load balancer asks; each is a path of the ops endpoint. */
 export const PROBES = ["livez", "startupz", "readyz", "healthz"] as const;
 export type Probe = (typeof PROBES)[number];
@@ -85,10 +88,11 @@ function checkPhase(snapshot: Snapshot): string | undefined {
 }
 
 function checkWorkers(snapshot: Snapshot): string | undefined {
-  const ready = countReady(snapshot);
-  return ready >= snapshot.minReady
-    ? undefined
-    : `${ready} workers are ready, ${snapshot.minReady} needed`;
+  const accepting = countAccepting(snapshot);
+  if (accepting >= snapshot.minReady) return undefined;
+  const silent = countReady(snapshot) - accepting;
+  const why = silent === 0 ? "" : `, ${silent} more do not answer`;
+  return `${accepting} workers are ready, ${snapshot.minReady} needed${why}`;
 }
 
 function checkApp(snapshot: Snapshot): string | undefined {
@@ -109,6 +113,13 @@ function checkEndpoints(snapshot: Snapshot): string | undefined {
   return down
     .map(({ name, address, problem }) => `${name} (${address}): ${problem ?? "not published"}`)
     .join("; ");
+}
+
+/** A worker that is stuck in a loop is ready by name only. */
+function countAccepting(snapshot: Snapshot): number {
+  return snapshot.workers.filter(
+    ({ state, silentForMs }) => state === "ready" && silentForMs < SILENT_AFTER_MS,
+  ).length;
 }
 
 function countReady(snapshot: Snapshot): number {

@@ -1,5 +1,5 @@
 import { PHASES } from "../lifecycle/phase.ts";
-import { RESTART_REASONS, WORKER_STATES } from "../snapshot.ts";
+import { RESTART_REASONS, WORKER_STATES, type WorkerView } from "../snapshot.ts";
 import { sample, single, type Family } from "./family.ts";
 
 /** Metrics of the program as a whole. */
@@ -25,6 +25,22 @@ export const PROGRAM_FAMILIES: readonly Family[] = [
         sample(workers.filter((worker) => worker.state === state).length, { state }),
       ),
   },
+  perSlot(
+    {
+      name: "outrigger_worker_connections",
+      type: "gauge",
+      help: "Connections open in a worker, on all endpoints.",
+    },
+    ({ connections }) => connections,
+  ),
+  perSlot(
+    {
+      name: "outrigger_worker_requests_in_flight",
+      type: "gauge",
+      help: "Requests a worker was given and has not ended yet.",
+    },
+    ({ requestsInFlight }) => requestsInFlight,
+  ),
   {
     name: "outrigger_worker_restarts_total",
     type: "counter",
@@ -72,3 +88,17 @@ export const PROGRAM_FAMILIES: readonly Family[] = [
       drainStartedAtMs === undefined ? [] : [sample(drainStartedAtMs / 1000)],
   },
 ];
+
+/** A family with a series a slot; of two workers that relieve each other it is the sum. */
+function perSlot(about: Omit<Family, "read">, read: (worker: WorkerView) => number): Family {
+  return {
+    ...about,
+    read: ({ workers }) => {
+      const slots = new Map<number, number>();
+      for (const worker of workers) {
+        slots.set(worker.slot, (slots.get(worker.slot) ?? 0) + read(worker));
+      }
+      return [...slots].map(([slot, value]) => sample(value, { worker: String(slot) }));
+    },
+  };
+}

@@ -6,8 +6,6 @@ import type { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 
-/** How long pooled connections may take to learn from a response that we close. */
-const LAME_DUCK_MS = 500;
 const FILE_CHECK_INTERVAL_MS = 100;
 
 export interface DrainOptions {
@@ -17,8 +15,6 @@ export interface DrainOptions {
   readonly check: EndToEndCheck;
   readonly deadline: Deadline;
   readonly log: Logger;
-  /** Connections open now, as far as anybody knows. */
-  readonly countOpen: () => Promise<number>;
   readonly clock?: Clock;
 }
 
@@ -32,7 +28,6 @@ export async function drain(options: DrainOptions): Promise<void> {
   await keepAccepting(options);
   log.info({}, "announcing close");
   workers.announceClose();
-  await waitForGoodbyes(options);
   await listeners.withdraw();
   log.info({}, "endpoints withdrawn");
   await emptyQueues(options);
@@ -51,20 +46,15 @@ async function keepAccepting({
   log.warn({ file: config.untilGone }, "file is still there at the deadline");
 }
 
-/** Pooled connections that carry a request in this time close by themselves, so nobody loses a race. */
-async function waitForGoodbyes({
-  deadline,
-  clock = systemClock,
-  countOpen,
-}: DrainOptions): Promise<void> {
-  if ((await countOpen()) > 0) await pause(LAME_DUCK_MS, deadline.signal, clock);
-}
-
 /** Queues are served in order: when a request sent last is answered, every one before it was accepted. */
 async function emptyQueues({ listeners, check, deadline, log }: DrainOptions): Promise<void> {
   for (const { connectTarget, address } of listeners.listeners) {
+    if (deadline.hasPassed) return;
     const answered = check(connectTarget, deadline.signal);
-    await answered.catch(() => log.warn({ address }, "accept queue was not emptied"));
+    await answered.catch(() => {
+      // After a second signal nobody waits for it.
+      if (!deadline.hasPassed) log.warn({ address }, "accept queue was not emptied");
+    });
   }
 }
 

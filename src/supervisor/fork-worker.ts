@@ -1,6 +1,7 @@
-import { fork } from "node:child_process";
+import { fork, type SendHandle } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseReport } from "../protocol.ts";
+import { sendableHandle } from "../listener/sendable.ts";
+import { parseReport, type Command } from "../protocol.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
 /** The sources run as they are in tests; `dist` mirrors `src`, so the ending is all that differs. */
@@ -35,6 +36,12 @@ export const forkWorker: SpawnWorker = (listeners, events) => {
     })),
     // A dead worker's exit is reported by its own event; what could not be sent is moot.
     send: (command) => void (child.connected && child.send(command, () => {})),
+    reopen(endpoint, limit) {
+      const listener = listeners.find((one) => one.endpoint.name === endpoint);
+      if (listener === undefined || !child.connected) return;
+      const handle = sendableHandle(listener.socket) as SendHandle;
+      child.send({ type: "reopen", endpoint, limit } satisfies Command, handle, () => {});
+    },
     kill: () => void child.kill("SIGKILL"),
   };
 };

@@ -26,6 +26,8 @@ export function inlineWorker(
       pid: process.pid,
       grants: listeners.map(({ endpoint }) => ({ endpoint: endpoint.name, descriptor: -1 })),
       send: (command) => worker.handle(command),
+      // The only worker has no limit, and so is never shut.
+      reopen() {},
       kill: () => worker.drain(0),
       snapshot: () => worker.snapshot(),
     };

@@ -1,6 +1,12 @@
-import { EndpointCounters } from "../counters.ts";
+import { EndpointCounters, type CloseReason } from "../counters.ts";
 import type { WorkerSnapshot } from "../protocol.ts";
 import type { ProcessStats } from "../snapshot.ts";
+
+/** A worker that is gone, and the last it said. */
+export interface RetiredWorker {
+  readonly slot: number;
+  readonly snapshot: WorkerSnapshot | undefined;
+}
 
 /** Adds up what workers counted, so that no total falls when one of them is gone. */
 export class Ledger {
@@ -12,12 +18,12 @@ export class Ledger {
     this.#retired = new Map(endpoints.map((name) => [name, new EndpointCounters()]));
   }
 
-  /** Takes over the last numbers of a worker that is gone; what was open there is closed now. */
-  retire(slot: number, last: WorkerSnapshot | undefined): void {
+  /** Takes over the last numbers of a worker that is gone; what was open there was closed for this reason. */
+  retire({ slot, snapshot: last }: RetiredWorker, reason: CloseReason): void {
     if (last === undefined) return;
     for (const [name, total] of this.#retired) {
       const share = countersOf(last, name).copy();
-      share.countClosed("worker_lost", share.open);
+      share.countClosed(reason, share.open);
       share.abandonInFlight();
       total.add(share);
     }
@@ -36,15 +42,27 @@ export class Ledger {
     return total;
   }
 
-  /** What a worker says of its process, with its predecessors' processor time in it: counters never fall. */
-  processOf(slot: number, { process }: WorkerSnapshot): ProcessStats {
-    const retired = this.#retiredCpu.get(slot) ?? { user: 0, system: 0 };
+  /**
+   * What a worker says of its process, with the processor time of all that were and are in its slot:
+   * counters never fall. While a worker is replaced two of them are `living`.
+   */
+  processOf(
+    slot: number,
+    { process }: WorkerSnapshot,
+    living: readonly WorkerSnapshot[],
+  ): ProcessStats {
+    const { user, system } = this.#retiredCpu.get(slot) ?? { user: 0, system: 0 };
     return {
       ...process,
-      cpuUserSeconds: process.cpuUserSeconds + retired.user,
-      cpuSystemSeconds: process.cpuSystemSeconds + retired.system,
+      cpuUserSeconds: addUp(user, ...living.map((one) => one.process.cpuUserSeconds)),
+      cpuSystemSeconds: addUp(system, ...living.map((one) => one.process.cpuSystemSeconds)),
     };
   }
+}
+
+/** Rounded to the microseconds they were measured in, so that the order of adding up makes no difference. */
+function addUp(...seconds: readonly number[]): number {
+  return Math.round(seconds.reduce((sum, part) => sum + part, 0) * 1e6) / 1e6;
 }
 
 function countersOf(snapshot: WorkerSnapshot, endpoint: string): EndpointCounters {

@@ -20,6 +20,8 @@ export function createEndToEndCheck(checkTarget: string): EndToEndCheck {
       },
     );
     request.once("error", reject);
+    // An answer that breaks off is no error of the request's.
+    request.once("close", () => reject(new Error("the answer broke off")));
     try {
       const status = await promise;
       if (status !== 200) throw new Error(`answered ${status}`);

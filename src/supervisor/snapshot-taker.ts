@@ -5,7 +5,7 @@ import { readKernelAccounts, type KernelAccount } from "../listener/kernel.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import { ProcessMonitor } from "../process-stats.ts";
-import type { EndpointView, Snapshot } from "../snapshot.ts";
+import { noRestarts, type EndpointView, type Snapshot } from "../snapshot.ts";
 import { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 
@@ -39,6 +39,10 @@ export class SnapshotTaker {
     this.#ledger = ledger;
   }
 
+  noteReady(): void {
+    this.#hasStarted = true;
+  }
+
   noteDrainStart(): void {
     this.#drainStartedAtMs = Date.now();
   }
@@ -56,7 +60,6 @@ export class SnapshotTaker {
 
   /** Puts together what is known. */
   take({ phase, listeners, workers }: Subject): Snapshot {
-    this.#hasStarted ||= phase === "ready";
     const living = workers?.handles.map(({ snapshot }) => snapshot) ?? [];
     return {
       takenAtMs: Date.now(),
@@ -70,9 +73,9 @@ export class SnapshotTaker {
         this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
       ),
       workers: workers?.views() ?? [],
-      workersWanted: Math.max(this.#config.workers, 1),
+      workersWanted: workers?.size ?? Math.max(this.#config.workers, 1),
       isStuck: workers?.isStuck ?? false,
-      workerRestarts: { crash: 0, start_failed: 0, ...workers?.restarts },
+      workerRestarts: workers?.restarts ?? noRestarts(),
       workersMissing: workers?.missing ?? 0,
       staleSocketsRemoved: listeners?.staleRemoved ?? 0,
       socketsLost: this.#socketsLost,

@@ -10,10 +10,12 @@ import { openOpsServer, type OpsServer } from "../ops/server.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { drain } from "./drain.ts";
 import { Ledger } from "./ledger.ts";
+import { reloadConfig } from "./reload.ts";
 import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
 import { SnapshotTaker } from "./snapshot-taker.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
+import type { WorkerStart } from "./worker-slot.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -45,6 +47,8 @@ export interface Stopped {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  /** As it was read last. */
+  #config: Config;
   readonly #snapshots: SnapshotTaker;
   readonly #checkTarget = createCheckTarget();
   readonly #check: EndToEndCheck = createEndToEndCheck(this.#checkTarget);
@@ -58,6 +62,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#snapshots = new SnapshotTaker(options);
   }
 
@@ -109,7 +114,7 @@ export class Supervisor {
    *
    * @param graceMs Time until what is left is cut (the configured grace period).
    */
-  stop(graceMs: number = this.#options.config.drain.gracePeriodMs): Promise<Stopped> {
+  stop(graceMs: number = this.#config.drain.gracePeriodMs): Promise<Stopped> {
     if (this.#phase === "starting") {
       this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
     } else if (this.#deadline === undefined) {
@@ -120,6 +125,29 @@ export class Supervisor {
       this.#workers?.hurry(this.#deadline.atMs);
     }
     return this.stopped;
+  }
+
+  /**
+   * Replaces the workers one by one with new ones, which load the app anew. Rejects, with the old
+   * ones left serving, when a new one cannot start.
+   */
+  async reload(next: Config): Promise<void> {
+    const { config, needRestart } = reloadConfig(this.#config, next);
+    if (needRestart.length > 0) {
+      this.#options.log.warn({ settings: needRestart }, "settings need a restart");
+    }
+    await this.#changeable.replaceAll(this.#startOf(config));
+    this.#config = config;
+  }
+
+  /** Adds a worker; rejects when it cannot start. */
+  async grow(): Promise<void> {
+    await this.#changeable.grow();
+  }
+
+  /** Lets one worker finish without a successor; the last one stays. */
+  async shrink(): Promise<void> {
+    await this.#changeable.shrink();
   }
 
   async #open(): Promise<ListenerManager> {
@@ -158,50 +186,41 @@ export class Supervisor {
       listeners,
       ledger,
       log,
-      startCommand: {
-        // With the ports the system chose.
-        config: { ...config, endpoints: listeners.map(({ endpoint }) => endpoint) },
-        checkTarget: this.#checkTarget,
-      },
+      startCommand: this.#startOf(config),
     });
+  }
+
+  #startOf(config: Config): WorkerStart {
+    // With the ports the system chose.
+    const endpoints = this.#listeners?.listeners.map(({ endpoint }) => endpoint) ?? [];
+    return { config: { ...config, endpoints }, checkTarget: this.#checkTarget };
+  }
+
+  /** The workers, where they are processes that can be replaced. */
+  get #changeable(): WorkerSet {
+    if (this.#config.workers === 0) {
+      throw new OutriggerError("ERR_STATE", "Cannot change workers: the app runs in this process");
+    }
+    if (this.#workers !== undefined) return this.#workers;
+    throw new OutriggerError("ERR_STATE", "Cannot change workers: there are none yet");
   }
 
   async #drain(deadline: Deadline): Promise<void> {
     this.#enter("draining");
-    const { config, log } = this.#options;
     const { forced } = await this.#closeInOrder(deadline);
-    if (forced > 0) {
-      log.warn(
-        { forced },
-        `grace period of ${config.drain.gracePeriodMs / 1_000}s expired with open connections`,
-      );
-    }
+    if (forced > 0) this.#options.log.warn({ forced }, "open connections cut");
     this.#finish({ forced });
   }
 
   /** A failure on the way must not keep the rest open. */
   async #closeInOrder(deadline: Deadline): Promise<Stopped> {
-    const { config, log } = this.#options;
+    const { log } = this.#options;
+    const { drain: config } = this.#config;
     const workers = this.#workers;
     const listeners = this.#listeners;
     if (workers === undefined || listeners === undefined) return { forced: 0 };
-    const countOpen = async (): Promise<number> => {
-      const { endpoints } = await this.refresh(100);
-      return endpoints.reduce(
-        (open, { kernel, counters }) => open + (kernel?.accepted ?? counters.open),
-        0,
-      );
-    };
     try {
-      await drain({
-        config: config.drain,
-        workers,
-        listeners,
-        check: this.#check,
-        deadline,
-        log,
-        countOpen,
-      });
+      await drain({ config, workers, listeners, check: this.#check, deadline, log });
     } catch (error) {
       log.error({ error: describeError(error) }, "drain failed");
       await workers.drain(deadline.atMs);
@@ -217,12 +236,14 @@ export class Supervisor {
     this.#finish({ forced: 0 });
   }
 
+  /** What cannot be cleaned up must not keep the rest open, nor us from ending. */
   async #closeAll(): Promise<void> {
     try {
       await this.#listeners?.close();
-    } finally {
-      await this.#ops?.close();
+    } catch (error) {
+      this.#options.log.error({ error: describeError(error) }, "close failed");
     }
+    await this.#ops?.close();
   }
 
   #finish(outcome: Stopped): void {
@@ -254,6 +275,7 @@ export class Supervisor {
       throw new OutriggerError("ERR_STATE", `Cannot go from phase "${this.#phase}" to "${phase}"`);
     }
     this.#phase = phase;
+    if (phase === "ready") this.#snapshots.noteReady();
     if (phase === "draining") this.#snapshots.noteDrainStart();
     this.#options.onPhase?.(phase);
   }

@@ -1,19 +1,22 @@
+import { EndpointCounters } from "../counters.ts";
 import { OutriggerError, type ErrorDescription } from "../errors.ts";
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
-import type { Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import type { LoadReport, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
 
-/** How long a worker may take past its deadline before it is killed. */
-const KILL_MARGIN_MS = 1_000;
+/** How long a worker may take past its deadline before it is killed; its app's shutdown hook has 500 ms of it. */
+const KILL_MARGIN_MS = 800;
 
 export interface WorkerHandleOptions {
   readonly slot: number;
   readonly spawn: SpawnWorker;
   readonly listeners: readonly Listener[];
   readonly onChange: (handle: WorkerHandle) => void;
+  readonly onSnapshot?: (handle: WorkerHandle) => void;
+  readonly onLoad?: (handle: WorkerHandle, load: LoadReport) => void;
   readonly clock?: Clock;
 }
 
@@ -22,6 +25,8 @@ export class WorkerHandle {
   readonly slot: number;
   readonly #process: WorkerProcess;
   readonly #onChange: (handle: WorkerHandle) => void;
+  readonly #onSnapshot: ((handle: WorkerHandle) => void) | undefined;
+  readonly #onLoad: WorkerHandleOptions["onLoad"];
   readonly #clock: Clock;
   readonly #ready = createDeferred<void>();
   readonly #exited = createDeferred<WorkerExit>();
@@ -32,14 +37,20 @@ export class WorkerHandle {
   #app = "";
   #exit: WorkerExit | undefined;
   #readyAtMs: number | undefined;
-  #forced = 0;
+  #heardAtMs: number;
+  /** As it told itself when it had drained. */
+  #forced: number | undefined;
+  #wasKilled = false;
   #lastReportId = 0;
   #cancelKill: (() => void) | undefined;
 
   constructor(options: WorkerHandleOptions) {
     this.slot = options.slot;
     this.#onChange = options.onChange;
+    this.#onSnapshot = options.onSnapshot;
+    this.#onLoad = options.onLoad;
     this.#clock = options.clock ?? systemClock;
+    this.#heardAtMs = this.#clock.now();
     this.#process = options.spawn(options.listeners, {
       report: (report) => this.#hear(report),
       exited: (exit) => this.#end(exit),
@@ -61,9 +72,40 @@ export class WorkerHandle {
       : (this.#process.snapshot?.() ?? this.#snapshot);
   }
 
-  /** Connections it had to cut while draining. */
+  /** Connections it had to cut while draining; all it had when it was killed, which is one at least. */
   get forced(): number {
-    return this.#forced;
+    if (this.#forced !== undefined) return this.#forced;
+    if (this.#wasKilled)
+      return Math.max(
+        this.#count(({ open }) => open),
+        1,
+      );
+    return this.#count((counters) => counters.closed("forced"));
+  }
+
+  /** It did not end by itself: we sent SIGKILL. */
+  get wasKilled(): boolean {
+    return this.#wasKilled;
+  }
+
+  /** Time since it reported last, or since it was spawned. */
+  get silentForMs(): number {
+    return this.#clock.now() - this.#heardAtMs;
+  }
+
+  /** Connections it has open, as it said last. */
+  get connections(): number {
+    return this.#count(({ open }) => open);
+  }
+
+  /** Requests it is busy with, as it said last. */
+  get requestsInFlight(): number {
+    return this.#count(({ inFlight }) => inFlight);
+  }
+
+  /** Requests it has answered, as it said last. */
+  get answered(): number {
+    return this.#count((counters) => counters.answered);
   }
 
   /** How it ended; undefined while it runs. */
@@ -113,12 +155,28 @@ export class WorkerHandle {
   }
 
   /** Asks for fresh numbers; resolves when they are here, or the worker is gone. */
-  report(): Promise<unknown> {
-    const id = (this.#lastReportId += 1);
+  report(): Promise<void> {
+    if (this.#state === "exited") return Promise.resolve();
     const answered = createDeferred<void>();
+    const id = (this.#lastReportId += 1);
     this.#answers.set(id, answered.resolve);
     this.#process.send({ type: "report", id });
-    return Promise.race([answered.promise, this.exited]).finally(() => this.#answers.delete(id));
+    return answered.promise;
+  }
+
+  /** Asks how many connections it has open. */
+  askLoad(): void {
+    this.#process.send({ type: "report-load" });
+  }
+
+  /** Lets it accept on an endpoint until so many connections are open. */
+  limit(endpoint: string, limit: number): void {
+    this.#process.send({ type: "limit", endpoint, limit });
+  }
+
+  /** Gives it the listener of an endpoint again. */
+  reopen(endpoint: string, limit: number): void {
+    this.#process.reopen(endpoint, limit);
   }
 
   /** From now on its responses say `Connection: close`. */
@@ -140,10 +198,12 @@ export class WorkerHandle {
 
   /** Ends it at once. */
   kill(): void {
+    this.#wasKilled = true;
     this.#process.kill();
   }
 
   #hear(report: Report): void {
+    this.#heardAtMs = this.#clock.now();
     switch (report.type) {
       case "ready":
         if (this.#state !== "starting") return;
@@ -156,7 +216,11 @@ export class WorkerHandle {
         return;
       case "snapshot":
         this.#snapshot = report.snapshot;
-        if (report.answers !== undefined) this.#answers.get(report.answers)?.();
+        this.#onSnapshot?.(this);
+        if (report.answers !== undefined) this.#answer(report.answers);
+        return;
+      case "load":
+        this.#onLoad?.(this, report);
         return;
       case "drained":
         this.#snapshot = report.snapshot;
@@ -165,8 +229,19 @@ export class WorkerHandle {
     }
   }
 
+  #answer(id: number): void {
+    this.#answers.get(id)?.();
+    this.#answers.delete(id);
+  }
+
+  #count(read: (counters: EndpointCounters) => number): number {
+    const all = Object.values(this.snapshot?.counters ?? {});
+    return all.reduce((total, slots) => total + read(new EndpointCounters(slots)), 0);
+  }
+
   #end(exit: WorkerExit): void {
     this.#cancelKill?.();
+    for (const id of this.#answers.keys()) this.#answer(id);
     this.#exit = exit;
     this.#enter("exited");
     this.#ready.reject(this.failure);

@@ -20,6 +20,8 @@ export interface WorkerProcess {
   /** Listeners in the form its `start` command wants. */
   readonly grants: readonly ListenerGrant[];
   send(command: Command): void;
+  /** Sends `reopen` with a handle of the endpoint's listener. */
+  reopen(endpoint: string, limit: number): void;
   kill(): void;
   /** Its numbers at this instant, where they need not be asked for. */
   snapshot?(): WorkerSnapshot;

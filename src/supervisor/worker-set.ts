@@ -1,18 +1,20 @@
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
+import { describeError, OutriggerError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
-import type { StartCommand } from "../protocol.ts";
-import type { RestartReason, WorkerView } from "../snapshot.ts";
+import { noRestarts, type RestartReason, type WorkerView } from "../snapshot.ts";
+import { BALANCE_SLACK } from "./balance.ts";
+import { Balancer } from "./balancer.ts";
 import type { Ledger } from "./ledger.ts";
-import { FRESH_ACCOUNT, isHopeless, planRestart, type RestartAccount } from "./restart-policy.ts";
-import { WorkerHandle } from "./worker-handle.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
+import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
 
 export interface WorkerSetOptions {
   readonly size: number;
   readonly spawn: SpawnWorker;
   readonly listeners: readonly Listener[];
-  readonly startCommand: Omit<StartCommand, "type" | "slot" | "listeners">;
+  readonly startCommand: WorkerStart;
   readonly ledger: Ledger;
   readonly log: Logger;
   readonly clock?: Clock;
@@ -20,18 +22,20 @@ export interface WorkerSetOptions {
   readonly random?: () => number;
 }
 
-interface Slot {
-  handle: WorkerHandle | undefined;
-  account: RestartAccount;
-  cancelRestart: (() => void) | undefined;
-}
+const RECYCLE_RETRY_MS = 30_000;
 
 /** The workers of one process: one in each slot, and another in its place when it ends. */
 export class WorkerSet {
-  readonly restarts: Record<RestartReason, number> = { crash: 0, start_failed: 0 };
+  readonly restarts: Record<RestartReason, number> = noRestarts();
   readonly #options: WorkerSetOptions;
   readonly #clock: Clock;
-  readonly #slots: Slot[];
+  /** Retired slots stay until their last worker is gone. */
+  #slots: WorkerSlot[] = [];
+  #startCommand: WorkerStart;
+  /** One change at a time, so that no more than one worker is ever on top. */
+  #turns: Promise<void> = Promise.resolve();
+  readonly #recycling = new Set<WorkerSlot>();
+  readonly #balancer: Balancer<WorkerHandle> | undefined;
   #forced = 0;
   #missing = 0;
   /** Once false, no worker is spawned any more. */
@@ -42,34 +46,37 @@ export class WorkerSet {
   constructor(options: WorkerSetOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#slots = Array.from({ length: options.size }, () => ({
-      handle: undefined,
-      account: FRESH_ACCOUNT,
-      cancelRestart: undefined,
-    }));
+    this.#startCommand = options.startCommand;
+    this.#balancer = this.#createBalancer();
+    while (this.#slots.length < options.size) this.#addSlot();
   }
 
   /** Fills every slot; resolves when `atLeast` workers are ready, rejects when one of them cannot start. */
   async start(atLeast: number): Promise<void> {
-    const started = this.#slots.map((_, index) => this.#fill(index));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let ready = 0;
     const countReady = (): void => {
       ready += 1;
       if (ready >= atLeast) resolve();
     };
-    for (const start of started) start.then(countReady, reject);
+    for (const slot of this.#slots) slot.fill().then(countReady, reject);
     await promise;
     this.#hasServed = true;
   }
 
+  /** Workers there should be. */
+  get size(): number {
+    return this.#active.length;
+  }
+
+  /** Every living worker, those included that are about to replace another or to leave. */
   get handles(): readonly WorkerHandle[] {
-    return this.#slots.flatMap(({ handle }) => handle ?? []);
+    return this.#slots.flatMap(({ handles }) => handles);
   }
 
   /** Connections that draining workers had to cut. */
   get forced(): number {
-    return this.#forced;
+    return this.handles.reduce((total, { forced }) => total + forced, this.#forced);
   }
 
   /** Workers that did not answer the last `report` in time. */
@@ -79,19 +86,26 @@ export class WorkerSet {
 
   /** No worker serves, and replacing them keeps failing. */
   get isStuck(): boolean {
-    return this.#slots.every(
-      ({ handle, account }) => handle?.state !== "ready" && isHopeless(account),
-    );
+    return this.#active.every(({ isHopeless }) => isHopeless);
   }
 
   views(): WorkerView[] {
-    return this.handles.map(({ slot, pid, state, snapshot }) => ({
-      slot,
-      pid,
-      state,
-      health: snapshot?.health,
-      process: snapshot && this.#options.ledger.processOf(slot, snapshot),
-    }));
+    const { ledger } = this.#options;
+    const reported = this.handles.map((handle) => ({ handle, snapshot: handle.snapshot }));
+    return reported.map(({ handle, snapshot }) => {
+      const { slot, pid, state, silentForMs, connections, requestsInFlight } = handle;
+      const inSlot = reported.flatMap((one) => (one.handle.slot === slot && one.snapshot) || []);
+      return {
+        slot,
+        pid,
+        state,
+        silentForMs,
+        connections,
+        requestsInFlight,
+        health: snapshot?.health,
+        process: snapshot && ledger.processOf(slot, snapshot, inSlot),
+      };
+    });
   }
 
   /** Asks every worker for fresh numbers and waits for them `withinMs` at most. */
@@ -104,6 +118,46 @@ export class WorkerSet {
     await Promise.race([all, timeUp]);
     cancel();
     this.#missing = asked.length - answered;
+  }
+
+  /**
+   * Replaces the workers one by one, each ready before its predecessor finishes. Rejects at the
+   * first that cannot start: then it and those behind it stay as they are.
+   */
+  replaceAll(startCommand: WorkerStart): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#startCommand;
+      this.#startCommand = startCommand;
+      try {
+        for (const slot of this.#active) {
+          if (this.#isFilling) await slot.succeed("reload", this.#graceMs);
+        }
+      } catch (error) {
+        this.#startCommand = before;
+        throw error;
+      }
+    });
+  }
+
+  /** Adds a worker; rejects, with none added, when it cannot start. */
+  grow(): Promise<void> {
+    return this.#inTurn(async () => {
+      const slot = this.#addSlot();
+      try {
+        await slot.fill();
+      } catch (error) {
+        slot.retire(0);
+        this.#dropEmptySlots();
+        throw error;
+      }
+    });
+  }
+
+  /** Lets the youngest worker finish and does not replace it; there is always one that stays. */
+  shrink(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.size > 1) this.#active.at(-1)?.retire(this.#graceMs);
+    });
   }
 
   announceClose(): void {
@@ -125,65 +179,80 @@ export class WorkerSet {
   /** From now on a worker that ends is not replaced. */
   stopFilling(): void {
     this.#isFilling = false;
-    for (const slot of this.#slots) slot.cancelRestart?.();
+    this.#balancer?.stop();
+    for (const slot of this.#slots) slot.stopRestart();
   }
 
-  #fill(index: number): Promise<void> {
-    const { spawn, listeners, startCommand } = this.#options;
-    const handle = new WorkerHandle({
-      slot: index,
+  get #graceMs(): number {
+    return this.#startCommand.config.drain.gracePeriodMs;
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const turn = this.#turns.then(() => {
+      if (this.#isFilling && this.#hasServed) return change();
+      throw new OutriggerError("ERR_STATE", "Cannot change workers while they start or stop");
+    });
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+
+  /** A successor that cannot start is tried again when the worker reports next, but not at once. */
+  async #recycle(slot: WorkerSlot, reason: RestartReason): Promise<void> {
+    if (this.#recycling.has(slot)) return;
+    this.#recycling.add(slot);
+    const { log } = this.#options;
+    log.info({ worker: slot.index, reason }, "recycling worker");
+    try {
+      await this.#inTurn(() => slot.succeed(reason, this.#graceMs));
+      this.#recycling.delete(slot);
+    } catch (error) {
+      log.error({ worker: slot.index, reason, error: describeError(error) }, "recycling failed");
+      this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
+    }
+  }
+
+  #createBalancer(): Balancer<WorkerHandle> | undefined {
+    if (this.#startCommand.config.balance === "off") return undefined;
+    const endpoints = this.#options.listeners.map(({ endpoint }) => endpoint.name);
+    return new Balancer({ endpoints, slack: BALANCE_SLACK, clock: this.#clock });
+  }
+
+  get #active(): readonly WorkerSlot[] {
+    return this.#slots.filter(({ isRetired }) => !isRetired);
+  }
+
+  #addSlot(): WorkerSlot {
+    const { spawn, listeners, log, ledger, random = Math.random } = this.#options;
+    const taken = new Set(this.#slots.map(({ index }) => index));
+    let free = 0;
+    while (taken.has(free)) free += 1;
+    const slot = new WorkerSlot({
+      index: free,
       spawn,
       listeners,
+      log,
+      random,
       clock: this.#clock,
-      onChange: (changed) => this.#onChange(changed),
-    });
-    const slot = this.#slots[index];
-    if (slot !== undefined) slot.handle = handle;
-    return handle.start(startCommand);
-  }
-
-  #onChange(handle: WorkerHandle): void {
-    const { log } = this.#options;
-    const fields = { worker: handle.slot, pid: handle.pid };
-    if (handle.state === "ready") log.info(fields, "worker ready");
-    if (handle.state !== "exited" || handle.exit === undefined) return;
-    this.#options.ledger.retire(handle.slot, handle.snapshot);
-    this.#forced += handle.forced;
-    const slot = this.#slots[handle.slot];
-    if (slot === undefined) return;
-    slot.handle = undefined;
-    if (this.#isFilling && this.#hasServed) this.#replace(slot, handle);
-    else log.info({ ...fields, ...handle.exit }, "worker exited");
-  }
-
-  #replace(slot: Slot, ended: WorkerHandle): void {
-    const reason: RestartReason = ended.hasBeenReady ? "crash" : "start_failed";
-    const { delayMs, account } = planRestart(
-      slot.account,
-      ended.livedMs,
-      (this.#options.random ?? Math.random)(),
-    );
-    slot.account = account;
-    this.restarts[reason] += 1;
-    this.#options.log.warn(
-      {
-        worker: ended.slot,
-        pid: ended.pid,
-        ...ended.exit,
-        reason,
-        restartInMs: delayMs,
-        ...whyNotReady(ended),
+      readStart: () => this.#startCommand,
+      isWanted: () => this.#isFilling && this.#hasServed,
+      onState: (handle) => {
+        if (handle.state === "ready") this.#balancer?.join(handle);
+        if (handle.state === "draining" || handle.state === "exited") this.#balancer?.leave(handle);
       },
-      "worker exited",
-    );
-    slot.cancelRestart = this.#clock.after(delayMs, () => {
-      slot.cancelRestart = undefined;
-      // A worker that cannot start is heard of when it exits.
-      this.#fill(ended.slot).catch(() => {});
+      onLoad: (handle, load) => this.#balancer?.note(handle, load),
+      onRestart: (reason) => (this.restarts[reason] += 1),
+      onWorn: (worn, reason) => void this.#recycle(worn, reason),
+      onGone: (handle) => {
+        ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
+        this.#forced += handle.forced;
+        this.#dropEmptySlots();
+      },
     });
+    this.#slots.push(slot);
+    return slot;
   }
-}
 
-function whyNotReady(ended: WorkerHandle): { error?: string } {
-  return ended.hasBeenReady ? {} : { error: ended.failure.message };
+  #dropEmptySlots(): void {
+    this.#slots = this.#slots.filter(({ isRetired, handles }) => !isRetired || handles.length > 0);
+  }
 }

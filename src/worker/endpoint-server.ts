@@ -2,15 +2,18 @@ import net, { type BoundSocket, type Socket } from "node:net";
 import type { App } from "../app/app.ts";
 import { assignEndpoint, type EndpointContext } from "../app/context.ts";
 import type { Endpoint, HttpConfig } from "../config/config.ts";
+import { formatAddress } from "../config/endpoint.ts";
 import { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
+import { answerAndHangUp } from "../http/hang-up.ts";
 import { createNodeEngine } from "../http/node.ts";
+import { refuseAddress } from "../listener/tcp.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
+import { Gate, type Load } from "./gate.ts";
 
 const OVERLOADED =
   "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-const LINGER_MS = 2_000;
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
 export type ListenTarget = { readonly fd: number } | BoundSocket;
@@ -21,24 +24,29 @@ export interface EndpointServerOptions {
   readonly app: App;
   readonly http: HttpConfig;
   readonly checkTarget: string;
+  /** Tells the supervisor how many connections are open. */
+  readonly reportLoad: (load: Load) => void;
+  /** Called after each request. */
+  readonly onAnswered: () => void;
   readonly recorder: RequestRecorder;
 }
 
 /** Accepts on one endpoint, counts what it accepts and hands it to the HTTP engine. */
 export class EndpointServer {
   readonly counters: EndpointCounters = new EndpointCounters();
-  readonly connections: Connections = new Connections(this.counters);
+  readonly connections: Connections;
   readonly #options: EndpointServerOptions;
   readonly #engine: HttpEngine;
-  readonly #server: net.Server;
+  readonly #gate: Gate;
+  /** A new one each time the listener is opened; undefined while it is closed. */
+  #server: net.Server | undefined;
+  #isStopped = false;
 
   constructor(options: EndpointServerOptions) {
     this.#options = options;
+    this.#gate = new Gate({ shut: () => this.#closeListener(), report: options.reportLoad });
+    this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
     this.#engine = this.#createEngine();
-    // As node:http sets its own listener: a client that half-closes still gets its answer.
-    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
-    );
   }
 
   get name(): string {
@@ -48,18 +56,47 @@ export class EndpointServer {
   /** Starts to accept; rejects when the socket cannot listen. */
   async listen(target: ListenTarget): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const { backlog } = this.#options.endpoint;
-    this.#server.once("error", reject);
+    const { endpoint } = this.#options;
+    const { backlog } = endpoint;
+    const server = this.#createServer();
+    server.once("error", reject);
     if ("fd" in target && typeof target.fd === "number")
-      this.#server.listen({ fd: target.fd, backlog }, resolve);
-    else this.#server.listen(target, backlog, resolve);
-    await promise;
-    this.#server.off("error", reject);
+      server.listen({ fd: target.fd, backlog }, resolve);
+    else server.listen(target, backlog, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      throw refuseAddress(formatAddress(endpoint), error);
+    }
+    server.off("error", reject);
+    this.#server = server;
   }
 
-  /** Closes this worker's copy of the listener; open connections go on. */
+  /** Stops accepting once so many connections are open. */
+  limitTo(limit: number): void {
+    this.#gate.limit = limit;
+  }
+
+  /** Accepts again through a handle of the listener that the supervisor sent. */
+  reopen(handle: unknown, limit: number): void {
+    this.#gate.limit = limit;
+    if (this.#isStopped || this.#server !== undefined) return;
+    this.#server = this.#createServer();
+    // Node's word for "an object with a handle in it"; a bare pipe handle is not accepted.
+    this.#server.listen({ _handle: handle }, this.#options.endpoint.backlog);
+    this.#gate.reopened();
+  }
+
+  /** Tells the supervisor at once how many connections are open. */
+  reportLoad(): void {
+    this.#gate.report();
+  }
+
+  /** Closes this worker's copy of the listener for good; open connections go on. */
   stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
+    this.#isStopped = true;
+    this.#gate.stop();
+    this.#closeListener();
   }
 
   announceClose(): void {
@@ -76,8 +113,20 @@ export class EndpointServer {
     this.#engine.close();
   }
 
+  #createServer(): net.Server {
+    // As node:http sets its own listener: a client that half-closes still gets its answer.
+    return net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  #closeListener(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
   #createEngine(): HttpEngine {
-    const { app, http, checkTarget, recorder } = this.#options;
+    const { app, http, checkTarget, recorder, onAnswered } = this.#options;
     return createNodeEngine({
       app,
       http,
@@ -88,6 +137,7 @@ export class EndpointServer {
         requestEnded: (exchange) => {
           this.counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
           recorder.record(exchange);
+          onAnswered();
         },
         rejected: (reason) => this.counters.countRejected(reason),
         checked: (socket) => this.connections.disown(socket),
@@ -99,19 +149,11 @@ export class EndpointServer {
     const { maxConnections } = this.#options.endpoint;
     if (maxConnections > 0 && this.connections.count >= maxConnections) {
       this.counters.countRejected("max_connections");
-      turnAway(socket);
+      answerAndHangUp(socket, OVERLOADED);
       return;
     }
     assignEndpoint(socket, this.#options.context);
     this.connections.add(socket);
     this.#engine.serve(socket);
   }
-}
-
-/** Answers and lets the peer hang up, but not for ever. */
-function turnAway(socket: Socket): void {
-  socket.on("error", () => socket.destroy());
-  socket.setTimeout(LINGER_MS, () => socket.destroy());
-  socket.end(OVERLOADED);
-  socket.resume();
 }

@@ -27,11 +27,12 @@ export class HealthPoll {
     const { health } = this.#app;
     if (health === undefined || this.#isStopped) return;
     const report = await withTimeout(health());
+    if (this.#isStopped) return;
     const hasChanged =
       report.healthy !== this.#last?.healthy || report.message !== this.#last?.message;
     this.#last = report;
     if (hasChanged) this.#onChange();
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.start(), INTERVAL_MS).unref();
+    this.#timer = setTimeout(() => void this.start(), INTERVAL_MS).unref();
   }
 
   stop(): void {

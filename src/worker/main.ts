@@ -16,10 +16,10 @@ let worker: Promise<Worker> | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP"] as const)
   process.on(signal, () => {});
 
-process.on("message", (message) => {
+process.on("message", (message, handle) => {
   const command = parseCommand(message);
   if (command.type === "start") worker = create(command);
-  void worker?.then((created) => created.handle(command));
+  void worker?.then((created) => created.handle(command, handle));
 });
 
 process.once("disconnect", () => {
@@ -38,8 +38,11 @@ async function create({ config, slot }: StartCommand): Promise<Worker> {
     openTarget: ({ descriptor }) => ({ fd: descriptor }),
   });
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => {
-      log.fatal({ error: describeError(error), event }, "worker crashed");
+    process.on(event, (thrown: unknown) => {
+      const error = describeError(thrown);
+      log.fatal({ error, event }, "worker crashed");
+      // To a supervisor that still waits for us, this is why the start failed.
+      if (process.connected) send({ type: "failed", error });
       process.exit(EXIT_CODES.failure);
     });
   }

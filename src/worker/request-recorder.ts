@@ -16,6 +16,7 @@ export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {} };
 
 /** Creates the recorder of an endpoint. */
 export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
+  const nobody = "path" in endpoint.server ? "unix" : "-";
   return {
     wantsBytes: true,
     record(exchange) {
@@ -24,7 +25,7 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
       const client = findClient({ headers, peer: request.socket, trusted: endpoint.trusted });
       log.record({
         endpoint: endpoint.name,
-        client: client?.address ?? "unix",
+        client: client?.address ?? nobody,
         method: exchange.method ?? "",
         target: exchange.target ?? "",
         httpVersion: exchange.httpVersion,

@@ -15,8 +15,8 @@ import { HealthPoll } from "./health-poll.ts";
 import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
-/** How long a connection that was just accepted may take to send its first byte once we drain. */
-const SILENCE_LIMIT_MS = 1_000;
+/** How long connections may take to learn from an answer that we close. */
+const LAME_DUCK_MS = 500;
 /** What the app's shutdown hook gets even when the grace period is over. */
 const LEAST_SHUTDOWN_MS = 500;
 
@@ -48,14 +48,23 @@ export class Worker {
     this.#host = host;
   }
 
-  /** Carries out a command; what comes of it is reported. */
-  handle(command: Command): void {
+  /** Carries out a command; what comes of it is reported. `listenHandle` comes with `reopen` alone. */
+  handle(command: Command, listenHandle?: unknown): void {
     switch (command.type) {
       case "start":
         void this.#start(command).catch((error: unknown) => this.#fail(error));
         return;
       case "report":
         this.#host.report({ type: "snapshot", snapshot: this.snapshot(), answers: command.id });
+        return;
+      case "report-load":
+        for (const server of this.#servers) server.reportLoad();
+        return;
+      case "limit":
+        this.#server(command.endpoint)?.limitTo(command.limit);
+        return;
+      case "reopen":
+        this.#server(command.endpoint)?.reopen(listenHandle, command.limit);
         return;
       case "announce-close":
         for (const server of this.#servers) server.announceClose();
@@ -92,22 +101,24 @@ export class Worker {
     this.#accessLog?.flushSync();
   }
 
-  async #start({ config, listeners, checkTarget }: StartCommand): Promise<void> {
+  async #start({ config, listeners, ...command }: StartCommand): Promise<void> {
     const { log, cwd } = this.#host;
     const module = this.#host.app ?? (await importApp(config.app, cwd));
     const app = adaptApp(module, { log, createContext: getContext });
     await app.startup();
     this.#app = app;
+    // Told to stop meanwhile: what listens now would never be closed.
+    if (this.#deadline !== undefined) return;
     this.#accessLog = createAccessLog({
       format: config.log.accessLog,
       style: this.#host.isPretty ? "pretty" : "json",
     });
-    const trusted = createTrustedProxies(config.trustedProxies);
+    const onAnswered = this.#reportAfter(command.reportAfterRequests);
     const servers = config.endpoints.map((endpoint) => {
       const context: EndpointContext = {
         name: endpoint.name,
         server: serverAddressOf(endpoint),
-        trusted,
+        trusted: createTrustedProxies(proxiesOn(endpoint, config)),
       };
       const recorder = this.#createRecorder(config, context);
       return new EndpointServer({
@@ -115,7 +126,9 @@ export class Worker {
         context,
         app,
         http: config.http,
-        checkTarget,
+        checkTarget: command.checkTarget,
+        onAnswered,
+        reportLoad: (load) => this.#host.report({ type: "load", endpoint: endpoint.name, ...load }),
         recorder,
       });
     });
@@ -138,6 +151,19 @@ export class Worker {
     return createRequestRecorder(this.#accessLog, context);
   }
 
+  #server(endpoint: string): EndpointServer | undefined {
+    return this.#servers.find(({ name }) => name === endpoint);
+  }
+
+  /** Counts requests down to a report that the supervisor is waiting for. */
+  #reportAfter(requests: number): () => void {
+    let left = requests;
+    return () => {
+      left -= 1;
+      if (left === 0) this.#push();
+    };
+  }
+
   #push(): void {
     this.#host.report({ type: "snapshot", snapshot: this.snapshot() });
   }
@@ -146,15 +172,14 @@ export class Worker {
     for (const server of this.#servers) {
       server.announceClose();
       server.stopAccepting();
-      server.closeIdleConnections();
     }
-    const silence = setTimeout(
-      () => this.#servers.forEach((server) => server.connections.destroySilent()),
-      SILENCE_LIMIT_MS,
-    );
     const drained = Promise.all(this.#servers.map((server) => server.connections.drained()));
+    await this.#waitForGoodbyes(drained, deadline);
+    for (const server of this.#servers) {
+      server.closeIdleConnections();
+      server.connections.destroySilent();
+    }
     await settledBefore(drained, deadline.signal);
-    clearTimeout(silence);
     const forced = this.#servers.reduce(
       (total, server) => total + server.connections.destroyAll(),
       0,
@@ -164,6 +189,16 @@ export class Worker {
     await this.#shutDownApp(limit);
     await this.#stop(limit);
     this.#host.report({ type: "drained", snapshot: this.snapshot(), forced });
+  }
+
+  /**
+   * Whoever closes an idle connection may cut a request that is on its way. A pooled connection that
+   * carries a request in this time closes by its answer; those left are hardly used.
+   */
+  async #waitForGoodbyes(drained: Promise<unknown>, deadline: Deadline): Promise<void> {
+    const lameDuck = new Deadline(LAME_DUCK_MS);
+    await settledBefore(drained, AbortSignal.any([lameDuck.signal, deadline.signal]));
+    lameDuck.clear();
   }
 
   async #shutDownApp({ signal }: Deadline): Promise<void> {
@@ -189,6 +224,11 @@ export class Worker {
   #fail(error: unknown): void {
     this.#host.report({ type: "failed", error: describeError(error) });
   }
+}
+
+/** A TCP peer whose address is not known any more must not pass for one on a Unix socket. */
+function proxiesOn({ kind }: Endpoint, { trustedProxies }: Config): readonly string[] {
+  return kind === "tcp" ? trustedProxies.filter((entry) => entry !== "unix") : trustedProxies;
 }
 
 function serverAddressOf(endpoint: Endpoint): EndpointContext["server"] {

@@ -48,7 +48,7 @@ async function runProgram(
     },
     onSignal: () => () => {},
   };
-  const record: Serve = async (config) => {
+  const record: Serve = async ({ config }) => {
     served.push(config);
     return EXIT_CODES.ok;
   };

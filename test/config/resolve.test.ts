@@ -12,6 +12,8 @@ const DEFAULT_CONFIG: Config = {
   ops: { host: "127.0.0.1", port: 9464 },
   workers: 4,
   minReady: 1,
+  balance: "connections",
+  recycle: { maxRequests: 0, maxLifetimeMs: 0, maxRssBytes: 0 },
   http: { keepAliveTimeoutMs: 75_000, headersTimeoutMs: 60_000, requestTimeoutMs: 300_000 },
   drain: { delayMs: 0, untilGone: undefined, gracePeriodMs: 30_000 },
   log: { level: "info", accessLog: "json" },
@@ -75,7 +77,7 @@ describe("resolveConfig", () => {
         listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", backlog: "9", "max-connections": "8", workers: "3", "min-ready": "2",
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
-        "trusted-proxies": ["10.0.0.0/8,::1"],
+        "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
       },
     }); // prettier-ignore
     assert.deepEqual(config, {
@@ -90,6 +92,8 @@ describe("resolveConfig", () => {
       ops: { host: "::", port: 0 },
       workers: 3,
       minReady: 2,
+      balance: "off",
+      recycle: { maxRequests: 6, maxLifetimeMs: 7000, maxRssBytes: 8 * 2 ** 20 },
       http: { keepAliveTimeoutMs: 1000, headersTimeoutMs: 2000, requestTimeoutMs: 3000 },
       drain: { delayMs: 4000, untilGone: "/srv/run/nginx.pid", gracePeriodMs: 5000 },
       log: { level: "debug", accessLog: "combined" },
@@ -110,6 +114,8 @@ describe("resolveConfig", () => {
     ["a mode from another layer", { flags: { "socket-mode": "600" }, file: { socket: "/a.sock" } }, { flags: { listen: "/a.sock?mode=600" } }],
     ["endpoints over a socket further down", { flags: { listen: ":1" }, file: { socket: "/a.sock", "socket-mode": "600" } }, { flags: { listen: ":1" } }],
     ["a socket over endpoints further down", { flags: { socket: "/a.sock" }, file: { listen: ":1" } }, { flags: { listen: "/a.sock" } }],
+    ["the variable of platforms", { env: { WEB_CONCURRENCY: "3" } }, { flags: { workers: "3" } }],
+    ["our variable over that of platforms", { env: { WEB_CONCURRENCY: "3", OUTRIGGER_WORKERS: "2" } }, { flags: { workers: "2" } }],
     ["durations", { env: { OUTRIGGER_GRACE_PERIOD: "1m" } }, { file: { "grace-period": "60s" } }],
     ["nobody", { flags: { "trusted-proxies": "none" } }, { file: { "trusted-proxies": ["none"] } }],
     ["peers", { env: { OUTRIGGER_TRUSTED_PROXIES: "unix 10.0.0.1" } }, { file: { "trusted-proxies": "unix,10.0.0.1" } }],
@@ -196,6 +202,9 @@ describe("resolveConfig", () => {
     [{ flags: { "trusted-proxies": "unix,none" } }, "ERR_CONFIG", /"none" stands alone$/],
     [{ flags: { "trusted-proxies": "a/8" } }, "ERR_CONFIG", /is none$/],
     [{ flags: { "trusted-proxies": "" } }, "ERR_CONFIG", /is none$/],
+    [{ env: { WEB_CONCURRENCY: "many" } }, "ERR_CONFIG", /^Cannot use WEB_CONCURRENCY="many": expected auto or a whole number/],
+    [{ flags: { "max-rss": "512MB" } }, "ERR_CONFIG", /^Cannot use --max-rss "512MB": expected a size such as 512Mi or 2Gi$/],
+    [{ flags: { "max-requests": "9", workers: "0" } }, "ERR_CONFIG", /^Cannot use --max-requests "9": with --workers 0 there is no worker to replace$/],
     [{ flags: { "drain-until-gone": "" } }, "ERR_CONFIG", /^Cannot use --drain-until-gone "": expected a value$/],
   ]; // prettier-ignore
   for (const [given, code, message] of refused) {

@@ -30,8 +30,8 @@ export interface Response extends ResponseHead {
   readonly body: Buffer;
   readonly trailers: NodeJS.Dict<string>;
   /** The body as UTF-8. */
-  text(): string;
-  json(): unknown;
+  readonly text: () => string;
+  readonly json: () => unknown;
 }
 
 /** A request whose body is not sent yet, or not to the end. */

@@ -1,5 +1,11 @@
 import { EndpointCounters } from "../../src/counters.ts";
-import type { EndpointView, ProcessStats, Snapshot, WorkerView } from "../../src/snapshot.ts";
+import {
+  noRestarts,
+  type EndpointView,
+  type ProcessStats,
+  type Snapshot,
+  type WorkerView,
+} from "../../src/snapshot.ts";
 
 /** A program that is ready: one Unix endpoint, two ready workers. */
 export function snapshotFixture(overrides: Partial<Snapshot> = {}): Snapshot {
@@ -15,7 +21,7 @@ export function snapshotFixture(overrides: Partial<Snapshot> = {}): Snapshot {
     workers: [workerFixture({ slot: 0, pid: 100 }), workerFixture({ slot: 1, pid: 101 })],
     workersWanted: 2,
     isStuck: false,
-    workerRestarts: { crash: 0, start_failed: 0 },
+    workerRestarts: noRestarts(),
     workersMissing: 0,
     staleSocketsRemoved: 0,
     socketsLost: 0,
@@ -42,6 +48,9 @@ export function workerFixture(overrides: Partial<WorkerView> = {}): WorkerView {
     slot: 0,
     pid: 100,
     state: "ready",
+    silentForMs: 0,
+    connections: 0,
+    requestsInFlight: 0,
     health: undefined,
     process: processFixture(),
     ...overrides,

@@ -63,6 +63,12 @@ const CASES: {
     failed: { phase: "phase is draining" },
   },
   {
+    what: "fails when a worker that was ready has not answered for ten seconds",
+    probe: "readyz",
+    snapshot: { minReady: 1, workers: [workerFixture({ silentForMs: 10_000 })] },
+    failed: { workers: "0 workers are ready, 1 needed, 1 more do not answer" },
+  },
+  {
     what: "fails with too few ready workers",
     probe: "readyz",
     snapshot: {

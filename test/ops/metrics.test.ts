@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { EndpointCounters } from "../../src/counters.ts";
 import { createMetricsWriter } from "../../src/ops/metrics.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import { noRestarts, type Snapshot } from "../../src/snapshot.ts";
 import { needs } from "../helpers/needs.ts";
 import {
   endpointFixture,
@@ -30,7 +30,7 @@ function busySnapshot(): Snapshot {
     phase: "draining",
     drainStartedAtMs: 1_700_000_050_500,
     workersMissing: 1,
-    workerRestarts: { crash: 4, start_failed: 0 },
+    workerRestarts: { ...noRestarts(), crash: 4 },
     endpoints: [
       endpointFixture({ counters, kernel: { accepted: 7, queued: 5 } }),
       endpointFixture({

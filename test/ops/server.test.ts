@@ -315,7 +315,7 @@ describe("openOpsServer", () => {
         assert.equal(
           error.message,
           `Cannot listen on ops endpoint 127.0.0.1:${address.port}: address already in use; ` +
-            "stop the process that holds it, choose another --ops HOST:PORT, or --ops off",
+            "stop the process that holds it or choose another --ops HOST:PORT or --ops off",
         );
         return true;
       });

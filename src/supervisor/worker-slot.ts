@@ -1,0 +1,171 @@
+import type { Clock } from "../lifecycle/deadline.ts";
+import type { Listener } from "../listener/listener.ts";
+import type { Logger } from "../log/logger.ts";
+import type { LoadReport, StartCommand } from "../protocol.ts";
+import type { RestartReason } from "../snapshot.ts";
+import { RecyclePolicy } from "./recycle-policy.ts";
+import { FRESH_ACCOUNT, isHopeless, planRestart, type RestartAccount } from "./restart-policy.ts";
+import { WorkerHandle } from "./worker-handle.ts";
+import type { SpawnWorker } from "./worker-process.ts";
+
+/** What a worker is started with, whichever slot it fills. */
+export type WorkerStart = Omit<StartCommand, "type" | "slot" | "listeners" | "reportAfterRequests">;
+
+export interface WorkerSlotOptions {
+  /** Stable number of the slot, a label of its workers. */
+  readonly index: number;
+  readonly spawn: SpawnWorker;
+  readonly listeners: readonly Listener[];
+  readonly clock: Clock;
+  /** Jitter of restarts, from 0 to 1. */
+  readonly random: () => number;
+  readonly log: Logger;
+  /** What the next worker is started with. */
+  readonly readStart: () => WorkerStart;
+  /** Whether a worker that ends now is to be replaced. */
+  readonly isWanted: () => boolean;
+  readonly onRestart: (reason: RestartReason) => void;
+  /** Told of a worker that has served long enough. */
+  readonly onWorn: (slot: WorkerSlot, reason: RestartReason) => void;
+  /** Told when a worker of the slot enters another state. */
+  readonly onState: (handle: WorkerHandle) => void;
+  /** Told how many connections a worker has open. */
+  readonly onLoad: (handle: WorkerHandle, load: LoadReport) => void;
+  /** Told once of every worker that is gone. */
+  readonly onGone: (handle: WorkerHandle) => void;
+}
+
+/** One place for a worker: filled again when its worker ends, or handed to a successor while it serves. */
+export class WorkerSlot {
+  readonly #options: WorkerSlotOptions;
+  /** The worker that fills the slot. */
+  #current: WorkerHandle | undefined;
+  /** Successors that are not ready yet, and predecessors that finish. */
+  readonly #others = new Set<WorkerHandle>();
+  #account: RestartAccount = FRESH_ACCOUNT;
+  #cancelRestart: (() => void) | undefined;
+  #isRetired = false;
+
+  constructor(options: WorkerSlotOptions) {
+    this.#options = options;
+  }
+
+  get index(): number {
+    return this.#options.index;
+  }
+
+  /** Every living worker of the slot. */
+  get handles(): readonly WorkerHandle[] {
+    return this.#current === undefined ? [...this.#others] : [this.#current, ...this.#others];
+  }
+
+  /** It does not serve, and filling it keeps failing. */
+  get isHopeless(): boolean {
+    return this.#current?.state !== "ready" && isHopeless(this.#account);
+  }
+
+  /** Fills the slot; resolves when its worker is ready, rejects when that cannot start. */
+  fill(): Promise<void> {
+    const worker = this.#spawn();
+    this.#current = worker.handle;
+    return worker.start();
+  }
+
+  /**
+   * Starts a successor, and when it is ready lets the worker there finish within `graceMs`. Rejects,
+   * with the worker left where it is, when the successor cannot start.
+   */
+  async succeed(reason: RestartReason, graceMs: number): Promise<void> {
+    const { handle: successor, start } = this.#spawn();
+    this.#others.add(successor);
+    await start();
+    this.#others.delete(successor);
+    this.stopRestart();
+    this.#options.onRestart(reason);
+    const predecessor = this.#current;
+    this.#current = successor;
+    if (predecessor === undefined) return;
+    this.#others.add(predecessor);
+    void predecessor.drain(this.#options.clock.now() + graceMs);
+  }
+
+  /** Fills the slot no more and lets its worker finish. */
+  retire(graceMs: number): void {
+    this.#isRetired = true;
+    this.stopRestart();
+    void this.#current?.drain(this.#options.clock.now() + graceMs);
+  }
+
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /** Takes back a restart that waits for its time. */
+  stopRestart(): void {
+    this.#cancelRestart?.();
+    this.#cancelRestart = undefined;
+  }
+
+  #spawn(): { handle: WorkerHandle; start: () => Promise<void> } {
+    const { index, spawn, listeners, clock, random, readStart } = this.#options;
+    const start = readStart();
+    const policy = new RecyclePolicy(start.config.recycle, random());
+    const handle = new WorkerHandle({
+      slot: index,
+      spawn,
+      listeners,
+      clock,
+      onChange: (changed) => this.#onChange(changed),
+      onSnapshot: (reported) => this.#considerAge(reported, policy),
+      onLoad: this.#options.onLoad,
+    });
+    const { reportAfterRequests } = policy;
+    return { handle, start: () => handle.start({ ...start, reportAfterRequests }) };
+  }
+
+  #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
+    if (this.#current !== handle || handle.state !== "ready") return;
+    const { answered: requests, livedMs, snapshot } = handle;
+    const residentBytes = snapshot?.process.residentBytes ?? 0;
+    const reason = policy.judge({ requests, livedMs, residentBytes });
+    if (reason !== undefined) this.#options.onWorn(this, reason);
+  }
+
+  #onChange(handle: WorkerHandle): void {
+    const { log, onState } = this.#options;
+    const fields = { worker: handle.slot, pid: handle.pid };
+    onState(handle);
+    if (handle.state === "ready") log.info(fields, "worker ready");
+    if (handle.state !== "exited") return;
+    const isCurrent = this.#current === handle;
+    if (isCurrent) this.#current = undefined;
+    this.#others.delete(handle);
+    this.#options.onGone(handle);
+    if (isCurrent && !this.#isRetired && this.#options.isWanted()) this.#refill(handle);
+    else log.info({ ...fields, ...handle.exit }, "worker exited");
+  }
+
+  #refill(ended: WorkerHandle): void {
+    const { clock, random, log, onRestart } = this.#options;
+    const reason: RestartReason = ended.hasBeenReady ? "crash" : "start_failed";
+    const { delayMs, account } = planRestart(this.#account, ended.livedMs, random());
+    this.#account = account;
+    onRestart(reason);
+    log.warn(
+      {
+        worker: ended.slot,
+        pid: ended.pid,
+        ...ended.exit,
+        reason,
+        restartInMs: delayMs,
+        ...(ended.hasBeenReady ? {} : { error: ended.failure.message }),
+      },
+      "worker exited",
+    );
+    this.#cancelRestart = clock.after(delayMs, () => {
+      this.#cancelRestart = undefined;
+      // A worker that cannot start is heard of when it exits.
+      this.fill().catch(() => {});
+    });
+  }
+}

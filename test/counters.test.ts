@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  CLOSE_REASONS,
+  DURATION_BOUNDS_SECONDS,
+  EndpointCounters,
+  METHODS,
+  REJECT_REASONS,
+} from "../src/counters.ts";
+
+describe("EndpointCounters", () => {
+  it("keeps every reason apart", () => {
+    const counters = new EndpointCounters();
+    for (const [index, reason] of CLOSE_REASONS.entries()) counters.countClosed(reason, index + 1);
+    for (const reason of REJECT_REASONS) counters.countRejected(reason);
+    assert.deepEqual(
+      CLOSE_REASONS.map((reason) => counters.closed(reason)),
+      CLOSE_REASONS.map((_, index) => index + 1),
+    );
+    assert.ok(REJECT_REASONS.every((reason) => counters.rejected(reason) === 1));
+  });
+
+  it("derives what is open and what is in flight", () => {
+    const counters = new EndpointCounters();
+    for (let index = 0; index < 5; index += 1) counters.countAccepted();
+    counters.countClosed("client", 2);
+    counters.discountAccepted();
+    counters.countStarted();
+    counters.countStarted();
+    counters.countFinished("GET", 200, 0.001);
+    assert.deepEqual([counters.accepted, counters.open, counters.inFlight], [4, 2, 1]);
+    counters.abandonInFlight();
+    assert.equal(counters.inFlight, 0);
+  });
+
+  it("has a series for every method it knows, and one for all others", () => {
+    const counters = new EndpointCounters();
+    for (const method of METHODS) counters.countFinished(method, 200, 0);
+    for (const method of ["PROPFIND", "get", "__proto__", "", undefined])
+      counters.countFinished(method, 200, 0);
+    const counts = counters.durations().map(({ method, count }) => [method, count]);
+    assert.deepEqual(
+      counts,
+      METHODS.map((method) => [method, method === "_OTHER" ? 6 : 1]),
+    );
+  });
+
+  for (const [status, expected] of [
+    [100, "1xx"],
+    [204, "2xx"],
+    [304, "3xx"],
+    [499, "4xx"],
+    [599, "5xx"],
+    [999, "5xx"],
+    [0, "1xx"],
+  ] as const) {
+    it(`counts status ${status} as ${expected}`, () => {
+      const counters = new EndpointCounters();
+      counters.countFinished("GET", status, 0);
+      assert.deepEqual(
+        counters.durations().map((series) => series.status),
+        [expected],
+      );
+    });
+  }
+
+  it("puts a duration into the first bucket that holds it, its bound included", () => {
+    const seconds = [0, ...DURATION_BOUNDS_SECONDS, 11, 0.0050001];
+    const counters = new EndpointCounters();
+    for (const one of seconds) counters.countFinished("GET", 200, one);
+    const [series] = counters.durations();
+    assert.equal(series?.count, seconds.length);
+    assert.deepEqual(series.buckets, [2, 2, ...DURATION_BOUNDS_SECONDS.slice(2).map(() => 1), 1]);
+    assert.ok(Math.abs(series.sumSeconds - seconds.reduce((sum, one) => sum + one, 0)) < 1e-5);
+  });
+
+  it("adds up to the same, in whatever order", () => {
+    const shares = [0.1, 0.2, 0.3, 1 / 3, 1e-7, 9.99].map((seconds) => {
+      const counters = new EndpointCounters();
+      for (let index = 0; index < 7; index += 1) counters.countFinished("GET", 200, seconds);
+      return counters;
+    });
+    const sumOf = (order: readonly EndpointCounters[]): Float64Array => {
+      const total = new EndpointCounters();
+      for (const share of order) total.add(share);
+      return total.slots;
+    };
+    assert.deepEqual(sumOf(shares), sumOf(shares.toReversed()));
+    assert.deepEqual(sumOf(shares), sumOf(shares.toSorted(() => -1)));
+  });
+
+  it("survives the way to another process", () => {
+    const counters = new EndpointCounters();
+    counters.countAccepted();
+    counters.countFinished("POST", 404, 0.2);
+    const arrived = new EndpointCounters(structuredClone(counters.slots));
+    assert.deepEqual([arrived.accepted, arrived.durations()], [1, counters.durations()]);
+  });
+
+  it("copies without sharing", () => {
+    const counters = new EndpointCounters();
+    const copy = counters.copy();
+    counters.countAccepted();
+    assert.equal(copy.accepted, 0);
+  });
+});
