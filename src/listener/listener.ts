@@ -45,6 +45,12 @@ export interface GuardFinding {
   readonly isLost: boolean;
   /** It is ours again. */
   readonly isRestored: boolean;
+  /** Its place is free, but the socket has no name left from which it could get it back. */
+  readonly isBeyondRepair: boolean;
 }
 
-export const NOTHING_FOUND: GuardFinding = { isLost: false, isRestored: false };
+export const NOTHING_FOUND: GuardFinding = {
+  isLost: false,
+  isRestored: false,
+  isBeyondRepair: false,
+};

@@ -14,7 +14,7 @@ export interface GuardEvent {
 
 /** Owns every socket the app is served on: claims all of them or none, and closes each exactly once. */
 export class ListenerManager {
-  readonly listeners: readonly Listener[];
+  readonly #listeners: Listener[];
   #staleRemoved = 0;
   #stopGuard: (() => void) | undefined;
   /** An uncaught error or process.exit() ends us without a close. */
@@ -23,8 +23,8 @@ export class ListenerManager {
   };
   #closing: Promise<void> | undefined;
 
-  private constructor(listeners: readonly Listener[]) {
-    this.listeners = listeners;
+  private constructor(listeners: Listener[]) {
+    this.#listeners = listeners;
     process.once("exit", this.#releaseSync);
   }
 
@@ -38,6 +38,11 @@ export class ListenerManager {
       throw error;
     }
     return new ListenerManager(listeners);
+  }
+
+  /** In the order of the endpoints; what `reclaim` replaces is replaced in this very array. */
+  get listeners(): readonly Listener[] {
+    return this.#listeners;
   }
 
   /** Dead socket files that were replaced. */
@@ -59,12 +64,23 @@ export class ListenerManager {
     return replaced;
   }
 
+  /**
+   * Gives up a listener that no name leads to any more and claims its endpoint again. Rejects when
+   * that is not free; call again with the same listener to try again.
+   */
+  async reclaim(lost: Listener): Promise<Listener> {
+    await lost.close();
+    const listener = await claimEndpoint(lost.endpoint);
+    this.#listeners.splice(this.#listeners.indexOf(lost), 1, listener);
+    return listener;
+  }
+
   /** Looks after the published names until `close`, and tells of every change. */
   startGuard(onEvent: (event: GuardEvent) => void): void {
     const look = async (): Promise<void> => {
       for (const listener of this.listeners) {
         const finding = await listener.guard();
-        if (finding.isLost || finding.isRestored) onEvent({ listener, finding });
+        if (Object.values(finding).includes(true)) onEvent({ listener, finding });
       }
     };
     // Not inotify: it is missing in some sandboxes, and one lstat a second costs nothing.

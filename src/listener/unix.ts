@@ -22,6 +22,8 @@ import {
 import { acquireLock, type Lock } from "./lock.ts";
 import { bindPrivately, type PrivateSocket } from "./private-socket.ts";
 
+const NO_NAME_LEFT = "the socket file was removed together with our own name for it";
+
 /**
  * A Unix socket with a name in the file system.
  *
@@ -161,10 +163,21 @@ export class UnixListener implements Listener {
     const wasFine = this.#problem === undefined;
     if (await isAt(this.endpoint.path, this.#identity).catch(() => false)) {
       this.#problem = undefined;
-      return { isLost: false, isRestored: !wasFine };
+      return { ...NOTHING_FOUND, isRestored: !wasFine };
     }
     this.#problem = await this.#putBack();
-    return { isLost: wasFine, isRestored: this.#problem === undefined };
+    return {
+      isLost: wasFine,
+      isRestored: this.#problem === undefined,
+      isBeyondRepair: this.#problem === NO_NAME_LEFT && (await this.#hasDirectory()),
+    };
+  }
+
+  async #hasDirectory(): Promise<boolean> {
+    return await checkDirectory(this.endpoint.path).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #withdraw(): Promise<void> {
@@ -181,8 +194,10 @@ export class UnixListener implements Listener {
       await link(this.#privatePath, this.endpoint.path);
       return undefined;
     } catch (error) {
-      if (errnoOf(error) === "EEXIST") return "the socket file was replaced by another file";
-      return `the socket file was removed and cannot be put back (${errnoOf(error) ?? String(error)})`;
+      const code = errnoOf(error);
+      if (code === "EEXIST") return "the socket file was replaced by another file";
+      if (code === "ENOENT") return NO_NAME_LEFT;
+      return `the socket file was removed and cannot be put back (${code ?? String(error)})`;
     }
   }
 

@@ -4,7 +4,7 @@ import { Deadline } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import { canEnter, type Phase } from "../lifecycle/phase.ts";
 import type { EndToEndCheck, Listener } from "../listener/listener.ts";
-import { ListenerManager, type GuardEvent } from "../listener/manager.ts";
+import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
 import { openOpsServer, type OpsServer } from "../ops/server.ts";
 import type { Snapshot } from "../snapshot.ts";
@@ -13,6 +13,7 @@ import { Ledger } from "./ledger.ts";
 import { reloadConfig } from "./reload.ts";
 import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
 import { SnapshotTaker } from "./snapshot-taker.ts";
+import { SocketKeeper, type SocketEvent } from "./socket-keeper.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
 import type { WorkerStart } from "./worker-slot.ts";
@@ -25,7 +26,7 @@ export interface SupervisorOptions {
   /** Told of every phase as it begins. */
   readonly onPhase?: (phase: Phase) => void;
   /** Told when a socket file is not ours any more, and when it is again. */
-  readonly onSocket?: (endpoint: string, event: "socketLost" | "socketRestored") => void;
+  readonly onSocket?: (endpoint: string, event: SocketEvent) => void;
 }
 
 /** What `start` resolves to. */
@@ -99,7 +100,7 @@ export class Supervisor {
     try {
       const listeners = await this.#open();
       this.#enter("ready");
-      listeners.startGuard((event) => this.#onGuard(event));
+      this.#startKeeper(listeners);
       return { listeners: listeners.listeners, ops: this.#ops?.address };
     } catch (error) {
       const { reason } = this.#aborted.signal;
@@ -115,9 +116,10 @@ export class Supervisor {
    * @param graceMs Time until what is left is cut (the configured grace period).
    */
   stop(graceMs: number = this.#config.drain.gracePeriodMs): Promise<Stopped> {
-    if (this.#phase === "starting") {
-      this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
-    } else if (this.#deadline === undefined) {
+    const wasStarting = this.#phase === "starting";
+    this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
+    if (wasStarting) return this.stopped;
+    if (this.#deadline === undefined) {
       this.#deadline = new Deadline(graceMs);
       void this.#drain(this.#deadline);
     } else {
@@ -252,22 +254,20 @@ export class Supervisor {
     this.#stopped.resolve(outcome);
   }
 
-  #onGuard({ listener, finding }: GuardEvent): void {
+  #startKeeper(listeners: ListenerManager): void {
     const { log, onSocket } = this.#options;
-    const { name } = listener.endpoint;
-    const fields = { endpoint: name, address: listener.address };
-    if (finding.isLost) {
-      onSocket?.(name, "socketLost");
-      this.#snapshots.noteSocketLost();
-      log.error(
-        { ...fields, problem: listener.problem ?? "the socket file was removed" },
-        "socket file lost",
-      );
-    }
-    if (finding.isRestored) {
-      onSocket?.(name, "socketRestored");
-      log.warn(fields, "socket file put back");
-    }
+    const keeper = new SocketKeeper({
+      listeners,
+      log,
+      check: this.#check,
+      signal: this.#aborted.signal,
+      renewWorkers: this.#config.workers === 0 ? undefined : () => this.reload(this.#config),
+      onChange: (endpoint, event) => {
+        if (event === "socketLost") this.#snapshots.noteSocketLost();
+        onSocket?.(endpoint, event);
+      },
+    });
+    keeper.start();
   }
 
   #enter(phase: Phase): void {

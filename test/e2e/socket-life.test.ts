@@ -27,6 +27,7 @@ import { NOBODY, startProgramAs } from "../helpers/other-user.ts";
 import { runningInGroup } from "../helpers/process-group.ts";
 import { startProgram, type Program, type ProgramOptions } from "../helpers/program.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
+import { accepted } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 const APP = appPath("hello.mjs");
@@ -359,7 +360,7 @@ describe("the path of a program that serves", () => {
   }
 
   it(
-    "makes us unready for good, with the reason, when its whole directory was made anew",
+    "is bound anew, without a request lost, when its whole directory was made anew",
     TIMEOUT,
     async (t) => {
       const dir = join(await tempDir(t), "run");
@@ -367,18 +368,31 @@ describe("the path of a program that serves", () => {
       const path = join(dir, "app.sock");
       const program = start(t, path);
       await program.ready();
+      const inFlight = request({ socketPath: path, path: "/slow?ms=2000" });
+      await accepted(dir, 1);
       await rm(dir, { recursive: true });
       await mkdir(dir);
       const lost = await program.line("socket file lost", NOTICED_WITHIN_MS);
-      assert.equal(lost["problem"], "the socket file was removed and cannot be put back (ENOENT)");
-      assert.match(
-        await untilProbe(program, "/readyz/endpoints", 503),
-        /cannot be put back \(ENOENT\)/,
-      );
+      assert.match(String(lost["problem"]), /removed together with our own name/);
+      await program.line("socket bound anew");
+      await assertServes(path);
+      assert.equal((await request({ port: await program.opsPort(), path: "/readyz" })).status, 200);
+      assert.equal((await inFlight).status, 200);
       await stopCleanly(program);
       assert.deepEqual(await readdir(dir), []);
     },
   );
+
+  it("makes us unready, with the reason, while its directory is gone", TIMEOUT, async (t) => {
+    const dir = join(await tempDir(t), "run");
+    await mkdir(dir);
+    const program = start(t, join(dir, "app.sock"));
+    await program.ready();
+    await rm(dir, { recursive: true });
+    await program.line("socket file lost", NOTICED_WITHIN_MS);
+    assert.match(await untilProbe(program, "/readyz/endpoints", 503), /removed together with/);
+    await stopCleanly(program);
+  });
 
   it(
     "is left where it is, with a word in the log, when we may not remove it",
