@@ -54,7 +54,8 @@ export function obeySignals({ host, supervisor, log, reread }: SignalOptions): O
     ...STOP_SIGNALS.map((signal) => host.onSignal(signal, stop)),
     host.onSignal(
       "SIGHUP",
-      change("reload", () => supervisor.reload(reread())),
+      // What is refused must reject, not throw: a signal handler that throws ends the process.
+      change("reload", async () => await supervisor.reload(reread())),
     ),
     host.onSignal(
       "SIGTTIN",

@@ -17,3 +17,9 @@ export function sendableHandle(socket: BoundSocket): unknown {
   }
   return Reflect.get(carrier, "_handle");
 }
+
+/** Closes a handle that was received and is not needed. */
+export function discardHandle(handle: unknown): void {
+  if (typeof handle !== "object" || handle === null) return;
+  if ("close" in handle && typeof handle.close === "function") handle.close();
+}

@@ -87,7 +87,7 @@ export class Balancer<Worker extends GatedWorker> {
     }
     for (const [worker, standing] of standings) {
       // A higher limit can wait until the old one is reached; a lower one is told once it matters.
-      const isLower = limit <= standing.limit - Math.max(slack, 1);
+      const isLower = Number.isFinite(limit) && limit <= standing.limit - Math.max(slack, 1);
       if (standing.isShut || !isLower) continue;
       this.#update(standings, worker, { limit });
       worker.limit(endpoint, limit);

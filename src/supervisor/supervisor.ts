@@ -203,8 +203,8 @@ export class Supervisor {
     if (this.#config.workers === 0) {
       throw new OutriggerError("ERR_STATE", "Cannot change workers: the app runs in this process");
     }
-    if (this.#workers !== undefined) return this.#workers;
-    throw new OutriggerError("ERR_STATE", "Cannot change workers: there are none yet");
+    if (this.#workers !== undefined && this.#phase === "ready") return this.#workers;
+    throw new OutriggerError("ERR_STATE", `Cannot change workers while ${this.#phase}`);
   }
 
   async #drain(deadline: Deadline): Promise<void> {
@@ -221,6 +221,8 @@ export class Supervisor {
     const workers = this.#workers;
     const listeners = this.#listeners;
     if (workers === undefined || listeners === undefined) return { forced: 0 };
+    // What replaced workers had to cut before is another story.
+    const forcedBefore = workers.forced;
     try {
       await drain({ config, workers, listeners, check: this.#check, deadline, log });
     } catch (error) {
@@ -229,7 +231,7 @@ export class Supervisor {
     }
     deadline.clear();
     await this.#closeAll();
-    return { forced: workers.forced };
+    return { forced: workers.forced - forcedBefore };
   }
 
   async #abandon(): Promise<void> {

@@ -141,22 +141,14 @@ export class WorkerSet {
 
   /** Adds a worker; rejects, with none added, when it cannot start. */
   grow(): Promise<void> {
-    return this.#inTurn(async () => {
-      const slot = this.#addSlot();
-      try {
-        await slot.fill();
-      } catch (error) {
-        slot.retire(0);
-        this.#dropEmptySlots();
-        throw error;
-      }
-    });
+    return this.#inTurn(() => this.#addSlot().tryOut());
   }
 
   /** Lets the youngest worker finish and does not replace it; there is always one that stays. */
   shrink(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.size > 1) this.#active.at(-1)?.retire(this.#graceMs);
+      this.#dropEmptySlots();
     });
   }
 
@@ -197,15 +189,19 @@ export class WorkerSet {
   }
 
   /** A successor that cannot start is tried again when the worker reports next, but not at once. */
-  async #recycle(slot: WorkerSlot, reason: RestartReason): Promise<void> {
+  async #recycle(slot: WorkerSlot, worn: WorkerHandle, reason: RestartReason): Promise<void> {
     if (this.#recycling.has(slot)) return;
     this.#recycling.add(slot);
     const { log } = this.#options;
     log.info({ worker: slot.index, reason }, "recycling worker");
     try {
-      await this.#inTurn(() => slot.succeed(reason, this.#graceMs));
+      await this.#inTurn(async () => {
+        // It may have ended before its turn came.
+        if (slot.isFilledBy(worn)) await slot.succeed(reason, this.#graceMs);
+      });
       this.#recycling.delete(slot);
     } catch (error) {
+      if (!this.#isFilling) return;
       log.error({ worker: slot.index, reason, error: describeError(error) }, "recycling failed");
       this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
     }
@@ -241,7 +237,7 @@ export class WorkerSet {
       },
       onLoad: (handle, load) => this.#balancer?.note(handle, load),
       onRestart: (reason) => (this.restarts[reason] += 1),
-      onWorn: (worn, reason) => void this.#recycle(worn, reason),
+      onWorn: (worn, reason) => void this.#recycle(slot, worn, reason),
       onGone: (handle) => {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
         this.#forced += handle.forced;

@@ -26,7 +26,7 @@ export interface WorkerSlotOptions {
   readonly isWanted: () => boolean;
   readonly onRestart: (reason: RestartReason) => void;
   /** Told of a worker that has served long enough. */
-  readonly onWorn: (slot: WorkerSlot, reason: RestartReason) => void;
+  readonly onWorn: (handle: WorkerHandle, reason: RestartReason) => void;
   /** Told when a worker of the slot enters another state. */
   readonly onState: (handle: WorkerHandle) => void;
   /** Told how many connections a worker has open. */
@@ -69,6 +69,18 @@ export class WorkerSlot {
     const worker = this.#spawn();
     this.#current = worker.handle;
     return worker.start();
+  }
+
+  /** Fills a new slot; one whose worker cannot start is given up as if it were retired. */
+  async tryOut(): Promise<void> {
+    this.#isRetired = true;
+    await this.fill();
+    this.#isRetired = false;
+  }
+
+  /** Whether that worker is the one that fills the slot, and is to be replaced when it ends. */
+  isFilledBy(handle: WorkerHandle): boolean {
+    return this.#current === handle && !this.#isRetired;
   }
 
   /**
@@ -128,7 +140,7 @@ export class WorkerSlot {
     const { answered: requests, livedMs, snapshot } = handle;
     const residentBytes = snapshot?.process.residentBytes ?? 0;
     const reason = policy.judge({ requests, livedMs, residentBytes });
-    if (reason !== undefined) this.#options.onWorn(this, reason);
+    if (reason !== undefined) this.#options.onWorn(handle, reason);
   }
 
   #onChange(handle: WorkerHandle): void {

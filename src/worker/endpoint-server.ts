@@ -7,6 +7,7 @@ import { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import { createNodeEngine } from "../http/node.ts";
+import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
@@ -80,7 +81,11 @@ export class EndpointServer {
   /** Accepts again through a handle of the listener that the supervisor sent. */
   reopen(handle: unknown, limit: number): void {
     this.#gate.limit = limit;
-    if (this.#isStopped || this.#server !== undefined) return;
+    if (this.#isStopped || this.#server !== undefined) {
+      // A report crossed the answer to the one before: it was opened already.
+      discardHandle(handle);
+      return;
+    }
     this.#server = this.#createServer();
     // Node's word for "an object with a handle in it"; a bare pipe handle is not accepted.
     this.#server.listen({ _handle: handle }, this.#options.endpoint.backlog);

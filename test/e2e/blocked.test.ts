@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf } from "../../src/errors.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request, type Response } from "../helpers/http.ts";
@@ -69,14 +68,13 @@ describe("while the app blocks the event loop of the only worker", () => {
     while (performance.now() < endMs) {
       for (const [path, taken] of times) taken.push(await timed(() => service.ops(path)));
       missing.push((await scrape(service.opsPort)).value("outrigger_metrics_workers_missing"));
-      await delay(20);
     }
     assert.deepEqual(new Set(missing), new Set([1]));
     for (const [path, taken] of times) {
       const worstMs = Math.max(...taken);
       const summary = `${path}: ${taken.length} samples, median ${median(taken)} ms, worst ${worstMs} ms`;
       t.diagnostic(summary);
-      assert.ok(taken.length >= 20, summary);
+      assert.ok(taken.length >= 10, summary);
       assert.ok(median(taken) < 50, summary);
       // The worker burns one CPU of two, another test file the second: a single sample may wait for its
       // turn, but one that waited for the worker would take seconds.

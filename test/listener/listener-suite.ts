@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { it } from "node:test";
-import type { ConnectTarget, Listener } from "../../src/listener/listener.ts";
+import { NOTHING_FOUND, type ConnectTarget, type Listener } from "../../src/listener/listener.ts";
 import { within } from "../helpers/deadline.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 
@@ -41,7 +41,7 @@ export function testListener(prepare: (scope: Scope) => Promise<Subject>): void 
   it("is guarded without a finding while all is well", async (t) => {
     const listener = await (await prepare(t)).claim();
     await listener.publish();
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: false });
+    assert.deepEqual(await listener.guard(), NOTHING_FOUND);
     assert.equal(listener.problem, undefined);
   });
 

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Endpoint } from "../../src/config/config.ts";
-import type { ConnectTarget, EndToEndCheck } from "../../src/listener/listener.ts";
+import {
+  NOTHING_FOUND,
+  type ConnectTarget,
+  type EndToEndCheck,
+} from "../../src/listener/listener.ts";
 import { ListenerManager, type GuardEvent } from "../../src/listener/manager.ts";
 import { within } from "../helpers/deadline.ts";
 import { describeDir } from "../helpers/dir-snapshot.ts";
@@ -184,7 +188,28 @@ describe("ListenerManager.startGuard", () => {
     await rm(path);
     const { listener, finding } = await within(2_000, promise, "the guard");
     assert.equal(listener.address, path);
-    assert.deepEqual(finding, { isLost: true, isRestored: true });
+    assert.deepEqual(finding, { ...NOTHING_FOUND, isLost: true, isRestored: true });
+  });
+});
+
+describe("ListenerManager.reclaim", () => {
+  it("puts a new listener where one stood that lost its directory", async (t) => {
+    const dir = join(await tempDir(t), "run");
+    await mkdir(dir);
+    const path = join(dir, "app.sock");
+    const manager = await claim(t, [unixEndpoint(path), tcpEndpoint("127.0.0.1")]);
+    await manager.publish(passes, never);
+    const [lost, other] = manager.listeners;
+    assert.ok(lost && other);
+    await rm(dir, { recursive: true });
+    await assert.rejects(manager.reclaim(lost), /directory .* does not exist/);
+    await mkdir(dir);
+    const found = await manager.reclaim(lost);
+    assert.deepEqual(manager.listeners, [found, other]);
+    await found.publish();
+    assert.equal(found.problem, undefined);
+    await manager.close();
+    assert.deepEqual(await readdir(dir), []);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, it } from "node:test";
+import { NOTHING_FOUND } from "../../src/listener/listener.ts";
 import type { UnixEndpoint } from "../../src/config/config.ts";
 import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/names.ts";
 import { UnixListener } from "../../src/listener/unix.ts";
@@ -257,17 +258,17 @@ describe("UnixListener.guard", () => {
   it("finds nothing before the first publication and after the withdrawal", async (t) => {
     const dir = await tempDir(t);
     const listener = await claim(t, join(dir, "app.sock"));
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: false });
+    assert.deepEqual(await listener.guard(), NOTHING_FOUND);
     await listener.publish();
     await listener.withdraw();
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: false });
+    assert.deepEqual(await listener.guard(), NOTHING_FOUND);
     assert.deepEqual(await readdir(dir), [basename(listener.kernelName)]);
   });
 
   it("puts a deleted name back, to the same socket", async (t) => {
     const { path, listener } = await publishAt(t);
     await rm(path);
-    assert.deepEqual(await listener.guard(), { isLost: true, isRestored: true });
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isLost: true, isRestored: true });
     assert.equal(listener.problem, undefined);
     assert.ok(await isSameFile(path, listener.kernelName));
   });
@@ -276,12 +277,12 @@ describe("UnixListener.guard", () => {
     const { path, listener } = await publishAt(t);
     await rm(path);
     await writeFile(path, "precious");
-    assert.deepEqual(await listener.guard(), { isLost: true, isRestored: false });
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isLost: true });
     assert.equal(listener.problem, "the socket file was replaced by another file");
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: false });
+    assert.deepEqual(await listener.guard(), NOTHING_FOUND);
     assert.equal(await readFile(path, "utf8"), "precious");
     await rm(path);
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: true });
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isRestored: true });
     assert.equal(listener.problem, undefined);
     assert.ok(await isSameFile(path, listener.kernelName));
   });
@@ -292,7 +293,7 @@ describe("UnixListener.guard", () => {
     await writeFile(path, "");
     await listener.guard();
     await rename(join(dir, "aside"), path);
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: true });
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isRestored: true });
   });
 
   it("says what is wrong when the whole directory is gone", async (t) => {
@@ -301,10 +302,10 @@ describe("UnixListener.guard", () => {
     const listener = await claim(t, join(dir, "app.sock"));
     await listener.publish();
     await rm(dir, { recursive: true });
-    assert.deepEqual(await listener.guard(), { isLost: true, isRestored: false });
-    assert.equal(listener.problem, "the socket file was removed and cannot be put back (ENOENT)");
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isLost: true });
+    assert.equal(listener.problem, "the socket file was removed together with our own name for it");
     await mkdir(dir);
-    assert.deepEqual(await listener.guard(), { isLost: false, isRestored: false });
+    assert.deepEqual(await listener.guard(), { ...NOTHING_FOUND, isBeyondRepair: true });
   });
 
   it("never puts back what a withdrawal takes away", async (t) => {

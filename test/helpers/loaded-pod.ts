@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { eventually } from "./deadline.ts";
+import { Load } from "./load.ts";
+import { everReady } from "./log-count.ts";
+import { startNginx, type Nginx } from "./nginx.ts";
+import type { Scope } from "./scope.ts";
+import { serveApp, type Serving } from "./serving.ts";
+
+const DEADLINE_MS = 30_000;
+const REQUESTS = "http_server_request_duration_seconds_count";
+
+/** The `hello.mjs` app behind nginx, under mixed load that is answered. */
+export interface LoadedPod {
+  readonly service: Serving;
+  readonly nginx: Nginx;
+  readonly load: Load;
+}
+
+export interface LoadedPodOptions {
+  readonly workers: number;
+  /** Further flags. */
+  readonly args?: readonly string[];
+  /** Where nginx writes its pid. */
+  readonly pidFile?: string;
+}
+
+/** Starts a pod; resolves when all its workers serve, and have been for a while. */
+export async function startLoadedPod(
+  scope: Scope,
+  { workers, args = [], pidFile }: LoadedPodOptions,
+): Promise<LoadedPod> {
+  const service = await serveApp(scope, "hello.mjs", {
+    args: ["--workers", String(workers), "--access-log", "off", ...args],
+  });
+  await everReady(service.program, workers);
+  const nginx = await startNginx(scope, {
+    dir: service.dir,
+    socket: service.socketPath,
+    keepalive: 16,
+    ...(pidFile === undefined ? {} : { pidFile }),
+  });
+  const load = new Load({ port: nginx.port });
+  await load.answers(50);
+  return { service, nginx, load };
+}
+
+/** Ends the load and fails unless every request was answered at the first attempt, and counted. */
+export async function assertNothingLost(pod: LoadedPod): Promise<void> {
+  const { service, load } = pod;
+  await load.end();
+  assert.equal(load.outcomes.length - load.answered, load.failures.length, "nginx refused some");
+  await assertAllAnswered(pod);
+  let counted = 0;
+  await eventually(
+    DEADLINE_MS,
+    async () => (counted = await service.sum(REQUESTS)) === load.answered || undefined,
+    `${load.answered} counted requests`,
+  ).catch(() => assert.equal(counted, load.answered, "requests counted"));
+}
+
+/** Fails unless every request that nginx took was answered at the first attempt. */
+export async function assertAllAnswered({ nginx, load }: LoadedPod): Promise<void> {
+  assert.deepEqual(load.failures, []);
+  assert.doesNotMatch(await nginx.errorLog(), /upstream|connect\(\)/);
+  const proxied = (await nginx.accessLog()).trim().split("\n");
+  assert.deepEqual(
+    proxied.filter((line) => !line.startsWith("200 200 ")),
+    [],
+  );
+}
