@@ -9,13 +9,22 @@ export class ProcessMonitor {
   readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   readonly #startTimeSeconds = Date.now() / 1_000 - process.uptime();
 
+  #memory: NodeJS.MemoryUsage = {
+    rss: 0,
+    heapTotal: 0,
+    heapUsed: 0,
+    external: 0,
+    arrayBuffers: 0,
+  };
+
   constructor() {
     this.#lag.enable();
   }
 
+  /** Never throws: what cannot be read is what it was before. */
   read(): ProcessStats {
     const cpu = process.cpuUsage();
-    const memory = process.memoryUsage();
+    const memory = this.#readMemory();
     const stats = {
       pid: process.pid,
       startTimeSeconds: this.#startTimeSeconds,
@@ -33,6 +42,15 @@ export class ProcessMonitor {
 
   stop(): void {
     this.#lag.disable();
+  }
+
+  #readMemory(): NodeJS.MemoryUsage {
+    try {
+      this.#memory = process.memoryUsage();
+    } catch {
+      // It opens a file under /proc, and there may be no descriptor left.
+    }
+    return this.#memory;
   }
 
   #readLag(): ProcessStats["eventLoopLagSeconds"] {

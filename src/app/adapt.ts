@@ -1,18 +1,19 @@
 import { Server } from "node:http";
 import type { Logger } from "../log/logger.ts";
-import type { App, UpgradeHandler } from "./app.ts";
+import type { App, UpgradeHook } from "./app.ts";
 import { OutriggerError } from "../errors.ts";
 import type { ContextFactory } from "./context.ts";
 import { adaptFetch, isFetchHandler, type FetchHandler } from "./fetch.ts";
 import { readHooks } from "./hooks.ts";
 import type { AppModule } from "./load.ts";
-import { adaptNodeHandler, adaptServerUpgrade, isNodeHandler } from "./node.ts";
+import { adaptNodeHandler, isNodeHandler } from "./node.ts";
+import { adaptServerUpgrade, adaptUpgrade } from "./upgrade.ts";
 
 /** How requests, and upgrades where the app takes them, reach what a module exports. */
 interface Shape {
   readonly handle: App["handle"];
   /** Asked once the app has started: until then listeners may be attached to its server. */
-  readonly upgrade?: () => UpgradeHandler | undefined;
+  readonly upgrade?: () => UpgradeHook | undefined;
   readonly startup?: () => unknown;
   readonly shutdown?: () => unknown;
 }
@@ -43,7 +44,8 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
   return {
     handle: shape.handle,
     get upgrade() {
-      return hooks.upgrade ?? shape.upgrade?.();
+      const upgrade = hooks.upgrade ?? shape.upgrade?.();
+      return upgrade && adaptUpgrade(upgrade, options.log);
     },
     health: hooks.health,
     async startup() {

@@ -6,7 +6,7 @@ import type { HealthReport } from "../snapshot.ts";
 export interface App {
   /** Answers one request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Takes over a connection whose client asked for another protocol; undefined when the app, once started, takes none. */
+  /** Takes over a connection whose client asked for another protocol, and never throws; undefined when the app, once started, takes none. */
   readonly upgrade: UpgradeHandler | undefined;
   /** Runs to the end before anything is published; rejects when the app cannot serve. */
   startup(): Promise<void>;
@@ -17,4 +17,6 @@ export interface App {
 }
 
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/** The app's own, which may throw or return a promise that rejects. */
+export type UpgradeHook = (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;

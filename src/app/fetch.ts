@@ -41,8 +41,7 @@ export function adaptFetch(
       return;
     }
     const answered: unknown = await fetch(toRequest(request, response), createContext(request));
-    if (!(answered instanceof Response))
-      throw new TypeError(`fetch returned ${typeof answered}, not a Response`);
+    if (!(answered instanceof Response)) throw refuseAnswer(answered);
     await sendResponse(answered, request, response);
   }
   return (request, response) => {
@@ -50,6 +49,16 @@ export function adaptFetch(
       failRequest({ request, response, error, log }),
     );
   };
+}
+
+function refuseAnswer(answered: unknown): TypeError {
+  const sentence = `fetch returned ${answered === null ? "null" : typeof answered}, not a Response`;
+  const isStranger = typeof answered === "object" && answered !== null;
+  return new TypeError(
+    isStranger
+      ? `${sentence}: return the global Response, not one imported from a package`
+      : sentence,
+  );
 }
 
 function toRequest(request: IncomingMessage, response: ServerResponse): Request {

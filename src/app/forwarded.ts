@@ -63,7 +63,8 @@ export interface ForwardedRequest {
  */
 export function findClient({ headers, peer, trusted }: ForwardedRequest): Client | undefined {
   let client = peerOf(peer);
-  if (!trusted.isTrusted(peer)) return client;
+  const isNamed = headers.forwardedFor !== undefined || headers.forwarded !== undefined;
+  if (!isNamed || !trusted.isTrusted(peer)) return client;
   for (const hop of readHops(headers).toReversed()) {
     const named = parseNode(hop);
     if (named === undefined) return client;

@@ -1,6 +1,6 @@
 import { describeError, OutriggerError } from "../errors.ts";
 import type { HealthReport } from "../snapshot.ts";
-import type { UpgradeHandler } from "./app.ts";
+import type { UpgradeHook } from "./app.ts";
 import type { AppModule } from "./load.ts";
 
 /** The optional named exports of an app. */
@@ -8,7 +8,7 @@ export interface AppHooks {
   readonly startup: (() => unknown) | undefined;
   readonly shutdown: (() => unknown) | undefined;
   readonly health: (() => Promise<HealthReport>) | undefined;
-  readonly upgrade: UpgradeHandler | undefined;
+  readonly upgrade: UpgradeHook | undefined;
 }
 
 /**
@@ -18,12 +18,11 @@ export interface AppHooks {
  */
 export function readHooks(module: AppModule): AppHooks {
   const health = readHook(module, "health");
-  const upgrade = readHook(module, "upgrade");
   return {
     startup: readHook(module, "startup"),
     shutdown: readHook(module, "shutdown"),
     health: health && (() => askHealth(health)),
-    upgrade: upgrade && ((request, socket, head) => void upgrade(request, socket, head)),
+    upgrade: readHook(module, "upgrade"),
   };
 }
 

@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { describeError, errnoOf } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import { endpointOf } from "./context.ts";
-import type { App, NodeHandler, UpgradeHandler } from "./app.ts";
+import type { App, NodeHandler } from "./app.ts";
 
 /** Whether a value can be called as a Node `(req, res)` handler; Express and connect apps are such functions. */
 export function isNodeHandler(value: unknown): value is NodeHandler {
@@ -22,22 +22,39 @@ export function adaptNodeHandler(handler: NodeHandler, log: Logger): App["handle
   };
 }
 
-/** Passes upgrades on to a server that an app attached its own listeners to; undefined while it has none. */
-export function adaptServerUpgrade(server: Server): UpgradeHandler | undefined {
-  if (server.listenerCount("upgrade") === 0) return undefined;
-  return (request, socket, head) => void server.emit("upgrade", request, socket, head);
-}
-
-/** A request whose app failed. */
-export interface FailedRequest {
+/** What an app failed at. */
+export interface Failure {
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
   readonly error: unknown;
   readonly log: Logger;
 }
 
-/** Answers 500, or cuts the response short where its head is already sent, and says so in the log. */
-export function failRequest({ request, response, error, log }: FailedRequest): void {
+/** A request whose app failed. */
+export interface FailedRequest extends Failure {
+  readonly response: ServerResponse;
+}
+
+/**
+ * Answers 500, or cuts the response short where its head is already sent, and says so in the log. A
+ * response that the app has ended is complete, and stays as it is.
+ */
+export function failRequest({ response, ...failure }: FailedRequest): void {
+  logFailure(failure, "app failed a request");
+  if (response.writableEnded) return;
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.statusCode = 500;
+  // The app's own may be what it failed at.
+  response.statusMessage = "Internal Server Error";
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.end("Internal Server Error\n");
+}
+
+/** One line: an error, or a note for debugging where only the client has left. */
+export function logFailure({ request, error, log }: Failure, message: string): void {
   const fields = {
     endpoint: endpointOf(request),
     method: request.method,
@@ -45,15 +62,7 @@ export function failRequest({ request, response, error, log }: FailedRequest): v
     error: describeError(error),
   };
   if (hasClientLeft(request, error)) log.debug(fields, "client left");
-  else log.error(fields, "app failed a request");
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  for (const name of response.getHeaderNames()) response.removeHeader(name);
-  response.statusCode = 500;
-  response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  response.end("Internal Server Error\n");
+  else log.error(fields, message);
 }
 
 /** What streams fail with when the other end of the connection is gone. */

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { describeError } from "../errors.ts";
+import { describeError, OutriggerError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Host } from "./host.ts";
@@ -45,8 +45,9 @@ export function obeySignals({ host, supervisor, log, reread }: SignalOptions): O
     void action().then(
       () => log.info({}, `${what} done`),
       (error: unknown) => {
-        const level = stops === 0 ? "error" : "info";
-        log[level]({ error: describeError(error) }, `${what} failed`);
+        const isRefusal = error instanceof OutriggerError && error.code === "ERR_STATE";
+        const level = isRefusal ? "warn" : "error";
+        log[stops === 0 ? level : "info"]({ error: describeError(error) }, `${what} failed`);
       },
     );
   };

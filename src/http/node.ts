@@ -38,12 +38,13 @@ const REJECTIONS: Readonly<Record<string, Rejection>> = {
 export function createNodeEngine(options: EngineOptions): HttpEngine {
   const { app, events, checkTarget } = options;
   const sockets = new Set<Socket>();
+  /** Bytes that had been sent on a connection when a response ended last; one may end after its connection. */
+  const sentBefore = new WeakMap<Socket, number>();
   let isClosing = false;
   let mustCloseIdle = false;
 
   class CountedResponse extends http.ServerResponse {
     readonly startedAt = performance.now();
-    readonly bytesBefore = options.measureBytes ? this.req.socket.bytesWritten : 0;
 
     // Every way to send a head passes here, the implicit one included.
     override writeHead(status: number, ...head: [(string | Headers)?, Headers?]): this {
@@ -60,11 +61,18 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       target: req.url,
       status: this.writableFinished ? this.statusCode : CLIENT_CLOSED_REQUEST,
       httpVersion: req.httpVersion,
-      bytesSent: options.measureBytes ? req.socket.bytesWritten - this.bytesBefore : 0,
+      bytesSent: options.measureBytes ? measureBytes(req.socket) : 0,
       durationSeconds: (performance.now() - this.startedAt) / 1_000,
       request: req,
     });
     if (mustCloseIdle) closeIdleConnections();
+  }
+
+  function measureBytes(socket: Socket): number {
+    const { bytesWritten } = socket;
+    const before = sentBefore.get(socket) ?? 0;
+    sentBefore.set(socket, bytesWritten);
+    return bytesWritten - before;
   }
 
   /** node:http takes a connection for idle as soon as a response is handed over, and would cut what is not sent yet. */
@@ -75,6 +83,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 
   function onRequest(request: IncomingMessage, response: CountedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
+    if (lacksHost(request)) return refuse(response, 400);
     events.requestStarted();
     response.on("close", endRequest);
     app.handle(request, response);
@@ -83,6 +92,14 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   function answerCheck(request: IncomingMessage, response: ServerResponse): void {
     events.checked(request.socket);
     response.shouldKeepAlive = false;
+    response.end();
+  }
+
+  /** A request that is none; node:http would answer it by itself, and nobody would count it. */
+  function refuse(response: ServerResponse, status: 400 | 417): void {
+    events.rejected("bad_request");
+    response.shouldKeepAlive = false;
+    response.statusCode = status;
     response.end();
   }
 
@@ -109,12 +126,20 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       headersTimeout: options.http.headersTimeoutMs,
       requestTimeout: options.http.requestTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+      requireHostHeader: false,
     },
     onRequest,
   );
   server.on("clientError", onClientError);
+  server.on("checkExpectation", (_request, response) => refuse(response, 417));
   const { upgrade } = app;
-  if (upgrade !== undefined) server.on("upgrade", upgrade);
+  if (upgrade !== undefined) {
+    server.on("upgrade", (request, socket, head) => {
+      // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
+      socket.on("error", () => socket.destroy());
+      upgrade(request, socket, head);
+    });
+  }
   // Connections come from a listener of ours; without this event node:http checks no timeouts.
   server.emit("listening");
 
@@ -135,6 +160,11 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     closeIdleConnections,
     close: () => void server.close(),
   };
+}
+
+/** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */
+function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion === "1.1" && headers.host === undefined;
 }
 
 /** Whether the head of a response is already on its way on this connection. */

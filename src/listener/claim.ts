@@ -86,15 +86,27 @@ export async function chooseFreePrivatePath(path: string): Promise<string> {
 
 /**
  * Removes private names that a killed Outrigger left beside a path; call with the lock held. `own`
- * stays, and so does every socket with another name: that of the published one shows who published it.
+ * stays, and so does every socket with another name: that of the published one shows who published
+ * it. So does one that is bound still: it may be that of a live Outrigger whose public name has the
+ * same hash, and one of orphaned workers can wait for the next sweep.
  */
 export async function sweepPrivateNames(path: string, own?: string): Promise<void> {
   const candidates = await privateSocketsOf(path);
   for (const { candidate, stats } of candidates) {
     const privateLinks = candidates.filter((other) => other.stats.ino === stats.ino).length;
     const hasOtherName = stats.nlink > privateLinks;
-    if (candidate !== own && !hasOtherName) await rm(candidate, { force: true });
+    if (candidate === own || hasOtherName || (await isInUse(stats, candidates))) continue;
+    await rm(candidate, { force: true });
   }
+}
+
+/** Private names of the very socket that has the public one: whoever takes that may remove these. */
+export async function privateNamesOfPublished(path: string): Promise<readonly string[]> {
+  const published = await statPath(path);
+  const candidates = await privateSocketsOf(path);
+  return candidates
+    .filter(({ stats }) => stats.ino === published?.ino)
+    .map(({ candidate }) => candidate);
 }
 
 /**
@@ -102,8 +114,13 @@ export async function sweepPrivateNames(path: string, own?: string): Promise<voi
  * same inode, and only its workers are left. The lock is per network namespace, and so is the
  * kernel's table: a socket that was not bound in ours may have an owner whose lock we cannot see.
  */
-async function isLeftOver(path: string, { ino }: BigIntStats): Promise<boolean> {
-  const twins = (await privateSocketsOf(path)).filter(({ stats }) => stats.ino === ino);
+async function isLeftOver(path: string, stats: BigIntStats): Promise<boolean> {
+  return await isInUse(stats, await privateSocketsOf(path));
+}
+
+/** Whether a socket is bound here under one of its private names; while it is published it has two. */
+async function isInUse({ ino }: BigIntStats, candidates: readonly PrivateFile[]): Promise<boolean> {
+  const twins = candidates.filter(({ stats }) => stats.ino === ino);
   for (const { candidate } of twins) if (await isBoundHere(basename(candidate))) return true;
   return false;
 }

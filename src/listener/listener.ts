@@ -28,8 +28,10 @@ export interface Listener {
   guard(): Promise<GuardFinding>;
   /** Takes the public name away if it is ours; the socket itself still accepts. */
   withdraw(): Promise<void>;
-  /** Closes the socket and removes all that we made. Idempotent. */
-  close(): Promise<void>;
+  /** Lets go of our copy of the socket: once the workers have too, connecting is refused. */
+  letGo(): void;
+  /** Closes the socket and removes all that we made; from then on `problem` is the one given. Idempotent. */
+  close(problem?: string): Promise<void>;
   /** Removes our files at once, for a process that is already exiting. */
   releaseSync(): void;
 }

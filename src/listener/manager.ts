@@ -1,4 +1,5 @@
 import type { Endpoint } from "../config/config.ts";
+import { describeError, OutriggerError } from "../errors.ts";
 import { AbstractListener } from "./abstract.ts";
 import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
 import { TcpListener } from "./tcp.ts";
@@ -14,7 +15,7 @@ export interface GuardEvent {
 
 /** Owns every socket the app is served on: claims all of them or none, and closes each exactly once. */
 export class ListenerManager {
-  readonly #listeners: Listener[];
+  readonly #listeners: Listener[] = [];
   #staleRemoved = 0;
   #stopGuard: (() => void) | undefined;
   /** An uncaught error or process.exit() ends us without a close. */
@@ -23,21 +24,20 @@ export class ListenerManager {
   };
   #closing: Promise<void> | undefined;
 
-  private constructor(listeners: Listener[]) {
-    this.#listeners = listeners;
+  private constructor() {
     process.once("exit", this.#releaseSync);
   }
 
   /** Claims every endpoint in order; a failure gives back those before it and rejects. */
   static async claim(endpoints: readonly Endpoint[]): Promise<ListenerManager> {
-    const listeners: Listener[] = [];
+    const manager = new ListenerManager();
     try {
-      for (const endpoint of endpoints) listeners.push(await claimEndpoint(endpoint));
+      for (const endpoint of endpoints) manager.#listeners.push(await claimEndpoint(endpoint));
     } catch (error) {
-      await closeInReverse(listeners);
+      await manager.close();
       throw error;
     }
-    return new ListenerManager(listeners);
+    return manager;
   }
 
   /** In the order of the endpoints; what `reclaim` replaces is replaced in this very array. */
@@ -66,11 +66,12 @@ export class ListenerManager {
 
   /**
    * Gives up a listener that no name leads to any more and claims its endpoint again. Rejects when
-   * that is not free; call again with the same listener to try again.
+   * that is not free; call again with the same listener to try again, which until then stays in its
+   * place, closed. Rejects, too, once `close` has begun.
    */
   async reclaim(lost: Listener): Promise<Listener> {
-    await lost.close();
-    const listener = await claimEndpoint(lost.endpoint);
+    await lost.close("the socket file is gone; the socket is being bound anew");
+    const listener = await this.#claimAgain(lost);
     this.#listeners.splice(this.#listeners.indexOf(lost), 1, listener);
     return listener;
   }
@@ -94,6 +95,11 @@ export class ListenerManager {
     for (const listener of this.listeners.toReversed()) await listener.withdraw();
   }
 
+  /** Lets go of our copies of the sockets; what is left of them goes with `close`. */
+  letGo(): void {
+    for (const listener of this.#listeners) listener.letGo();
+  }
+
   /** Closes everything in reverse order. Idempotent. */
   close(): Promise<void> {
     this.#stopGuard?.();
@@ -101,6 +107,26 @@ export class ListenerManager {
       process.off("exit", this.#releaseSync);
     });
     return this.#closing;
+  }
+
+  async #claimAgain(lost: Listener): Promise<Listener> {
+    this.#assertOpen(lost);
+    try {
+      const listener = await claimEndpoint(lost.endpoint);
+      // A close that has begun meanwhile does not know of this one.
+      if (this.#closing !== undefined) await listener.close();
+      this.#assertOpen(lost);
+      return listener;
+    } catch (error) {
+      const { message } = describeError(error);
+      await lost.close(`the socket file is gone and the socket cannot be bound anew: ${message}`);
+      throw error;
+    }
+  }
+
+  #assertOpen({ address }: Listener): void {
+    if (this.#closing === undefined) return;
+    throw new OutriggerError("ERR_STATE", `Cannot bind ${address} anew: its service is closing`);
   }
 }
 

@@ -68,7 +68,12 @@ export class TcpListener implements Listener {
     this.#problem = "withdrawn";
   }
 
-  async close(): Promise<void> {
+  letGo(): void {
+    this.socket[Symbol.dispose]();
+  }
+
+  async close(problem?: string): Promise<void> {
+    if (problem !== undefined) this.#problem = problem;
     this.socket[Symbol.dispose]();
   }
 

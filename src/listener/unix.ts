@@ -7,6 +7,7 @@ import {
   checkDirectory,
   chooseFreePrivatePath,
   inspectPath,
+  privateNamesOfPublished,
   refuse,
   sweepPrivateNames,
   type PathFinding,
@@ -57,11 +58,10 @@ export class UnixListener implements Listener {
     await checkDirectory(endpoint.path);
     const lock = await acquireLock(endpoint.path);
     if (!("release" in lock)) {
-      const holder =
-        lock.pid === undefined ? "another outrigger" : `outrigger with pid ${lock.pid}`;
+      const pid = lock.pid === undefined ? "which tells no pid" : `pid ${lock.pid}, as it says`;
       throw refuse(
         endpoint.path,
-        `${holder} already serves it; stop that one first, or choose another path`,
+        `another process holds its lock (${pid}); stop that outrigger first, or choose another path`,
       );
     }
     try {
@@ -102,11 +102,18 @@ export class UnixListener implements Listener {
     return this.#inTurn(() => this.#withdraw());
   }
 
-  async close(): Promise<void> {
+  letGo(): void {
+    this.socket[Symbol.dispose]();
+  }
+
+  async close(problem?: string): Promise<void> {
     try {
       await this.withdraw();
-      if (await isAt(this.#privatePath, this.#identity))
+      if (problem !== undefined) this.#problem = problem;
+      if (await isAt(this.#privatePath, this.#identity)) {
         await rm(this.#privatePath, { force: true });
+        await sweepPrivateNames(this.endpoint.path);
+      }
     } finally {
       this.socket[Symbol.dispose]();
       await this.#lock.release();
@@ -127,20 +134,23 @@ export class UnixListener implements Listener {
   }
 
   async #publish(): Promise<Published> {
-    const finding = await inspectPath(this.endpoint.path);
+    const { path } = this.endpoint;
+    const finding = await inspectPath(path);
+    const replaced = await privateNamesOfPublished(path);
     try {
       await this.#takePublicName(finding);
     } catch (error) {
       if (error instanceof OutriggerError) throw error;
       throw refuse(
-        this.endpoint.path,
+        path,
         `cannot put the socket in its place (${errnoOf(error) ?? String(error)})`,
         error,
       );
     }
     this.#isPublished = true;
     this.#problem = undefined;
-    await sweepPrivateNames(this.endpoint.path, this.#privatePath);
+    for (const name of replaced) if (name !== this.#privatePath) await rm(name, { force: true });
+    await sweepPrivateNames(path, this.#privatePath);
     return { replacedStale: finding === "stale" };
   }
 

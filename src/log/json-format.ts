@@ -1,5 +1,9 @@
+import { METHODS } from "../counters.ts";
 import { escapeJson, FIELD_LIMITS, fit } from "./access-text.ts";
 import type { AccessEntry, AccessFormat } from "./access-entry.ts";
+
+/** What almost every line holds need not be looked at again. */
+const PLAIN_METHODS: ReadonlySet<string> = new Set(METHODS);
 
 /**
  * Writes pino-shaped JSON by hand: at one line a request pino's own formatting costs five times as
@@ -20,9 +24,11 @@ export function createJsonFormat(): AccessFormat {
         prefix +
         labelOf(entry.endpoint) +
         '","client":"' +
-        fit(entry.client, FIELD_LIMITS.client, escapeJson) +
+        (entry.client === "unix" ? "unix" : fit(entry.client, FIELD_LIMITS.client, escapeJson)) +
         '","method":"' +
-        fit(entry.method, FIELD_LIMITS.method, escapeJson) +
+        (PLAIN_METHODS.has(entry.method)
+          ? entry.method
+          : fit(entry.method, FIELD_LIMITS.method, escapeJson)) +
         '","path":"' +
         fit(entry.target, FIELD_LIMITS.target, escapeJson) +
         '","status":' +

@@ -39,7 +39,7 @@ export class Balancer<Worker extends GatedWorker> {
   readonly #options: BalancerOptions;
   readonly #standings: ReadonlyMap<string, Map<Worker, Standing>>;
   /** Workers that have not answered since they were asked. */
-  #unanswered = new Set<Worker>();
+  readonly #unanswered = new Set<Worker>();
   #cancelWatch: (() => void) | undefined;
 
   constructor(options: BalancerOptions) {
@@ -120,8 +120,16 @@ export class Balancer<Worker extends GatedWorker> {
       }
       this.#replan(endpoint);
     }
-    const workers = new Set([...this.#standings.values()].flatMap((each) => [...each.keys()]));
-    this.#unanswered = workers;
-    for (const worker of workers) worker.askLoad();
+    for (const worker of this.#openWorkers()) {
+      // One that still owes an answer is not asked again: questions would pile up before it.
+      if (this.#unanswered.has(worker)) continue;
+      this.#unanswered.add(worker);
+      worker.askLoad();
+    }
+  }
+
+  #openWorkers(): ReadonlySet<Worker> {
+    const standings = [...this.#standings.values()].flatMap((each) => [...each]);
+    return new Set(standings.filter(([, { isShut }]) => !isShut).map(([worker]) => worker));
   }
 }

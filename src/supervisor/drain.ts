@@ -31,7 +31,10 @@ export async function drain(options: DrainOptions): Promise<void> {
   await listeners.withdraw();
   log.info({}, "endpoints withdrawn");
   await emptyQueues(options);
-  await workers.drain(deadline.atMs);
+  const gone = workers.drain(deadline.atMs);
+  // A connection that comes now must be refused, not left in a queue that nobody serves.
+  listeners.letGo();
+  await gone;
 }
 
 async function keepAccepting({

@@ -21,7 +21,18 @@ export interface Reloaded {
 export function reloadConfig(current: Config, next: Config): Reloaded {
   const { endpoints, ops, workers, minReady, balance } = current;
   return {
-    config: { ...next, endpoints, ops, workers, minReady, balance },
-    needRestart: FIXED.filter((name) => !isDeepStrictEqual(current[name], next[name])),
+    config: {
+      ...next,
+      endpoints,
+      ops,
+      workers,
+      minReady,
+      balance,
+      log: { ...next.log, level: current.log.level },
+    },
+    needRestart: [
+      ...FIXED.filter((name) => !isDeepStrictEqual(current[name], next[name])),
+      ...(current.log.level === next.log.level ? [] : ["logLevel"]),
+    ],
   };
 }

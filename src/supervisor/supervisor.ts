@@ -147,17 +147,22 @@ export class Supervisor {
     await this.#changeable.grow();
   }
 
-  /** Lets one worker finish without a successor; the last one stays. */
+  /** Lets one worker finish without a successor; rejects when every one is needed. */
   async shrink(): Promise<void> {
-    await this.#changeable.shrink();
+    const workers = this.#changeable;
+    const { minReady } = this.#config;
+    if (workers.size <= minReady) {
+      const reason = `min-ready is ${minReady}, and there are no more`;
+      throw new OutriggerError("ERR_STATE", `Cannot take a worker away: ${reason}`);
+    }
+    await workers.shrink();
   }
 
   async #open(): Promise<ListenerManager> {
     const { config, log } = this.#options;
     await this.#openOps();
     this.#assertWanted();
-    this.#listeners = await ListenerManager.claim(config.endpoints);
-    this.#assertWanted();
+    this.#listeners = await this.#claim(config);
     this.#workers = this.#createWorkers(this.#listeners);
     await this.#unlessAborted(this.#workers.start(config.minReady));
     const replaced = await this.#unlessAborted(
@@ -165,6 +170,17 @@ export class Supervisor {
     );
     for (const { address } of replaced) log.warn({ address }, "stale socket replaced");
     return this.#listeners;
+  }
+
+  /** A name to look up may take longer than a stop may wait; what is claimed after one is given back. */
+  async #claim({ endpoints }: Config): Promise<ListenerManager> {
+    const claim = ListenerManager.claim(endpoints);
+    try {
+      return await this.#unlessAborted(claim);
+    } catch (error) {
+      void claim.then((late) => late.close()).catch(() => {});
+      throw error;
+    }
   }
 
   async #openOps(): Promise<void> {

@@ -43,6 +43,7 @@ export class WorkerHandle {
   #wasKilled = false;
   #lastReportId = 0;
   #cancelKill: (() => void) | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: WorkerHandleOptions) {
     this.slot = options.slot;
@@ -131,7 +132,8 @@ export class WorkerHandle {
   get failure(): OutriggerError {
     if (this.#failure === undefined) {
       const how = describeExit(this.#exit);
-      return new OutriggerError("ERR_WORKER", `Worker ${this.slot} ${how} before it was ready`);
+      const when = this.hasBeenReady ? "before enough others were ready" : "before it was ready";
+      return new OutriggerError("ERR_WORKER", `Worker ${this.slot} ${how} ${when}`);
     }
     const { message, stack } = this.#failure;
     if (stack === undefined) return new OutriggerError("ERR_WORKER", message);
@@ -189,11 +191,16 @@ export class WorkerHandle {
     if (this.#state !== "exited") {
       this.#enter("draining");
       this.#process.send({ type: "drain", deadlineMs });
-      this.#cancelKill?.();
-      const killInMs = deadlineMs - this.#clock.now() + KILL_MARGIN_MS;
-      this.#cancelKill = this.#clock.after(killInMs, () => this.kill());
+      if (deadlineMs < this.#deadlineMs) this.#killAfter(deadlineMs);
     }
     return this.exited;
+  }
+
+  #killAfter(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+    this.#cancelKill?.();
+    const killInMs = deadlineMs - this.#clock.now() + KILL_MARGIN_MS;
+    this.#cancelKill = this.#clock.after(killInMs, () => this.kill());
   }
 
   /** Ends it at once. */

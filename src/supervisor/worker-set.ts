@@ -38,8 +38,11 @@ export class WorkerSet {
   readonly #balancer: Balancer<WorkerHandle> | undefined;
   #forced = 0;
   #missing = 0;
+  #isClosing = false;
   /** Once false, no worker is spawned any more. */
   #isFilling = true;
+  /** Gives up the start: a worker is gone that it counts on. */
+  #failStart: (error: OutriggerError) => void = () => {};
   /** A worker has been ready: from now on one that cannot start is tried again. */
   #hasServed = false;
 
@@ -54,6 +57,7 @@ export class WorkerSet {
   /** Fills every slot; resolves when `atLeast` workers are ready, rejects when one of them cannot start. */
   async start(atLeast: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#failStart = reject;
     let ready = 0;
     const countReady = (): void => {
       ready += 1;
@@ -152,7 +156,9 @@ export class WorkerSet {
     });
   }
 
+  /** From now on every worker says goodbye, those included that are not ready yet. */
   announceClose(): void {
+    this.#isClosing = true;
     for (const handle of this.handles) handle.announceClose();
   }
 
@@ -233,6 +239,7 @@ export class WorkerSet {
       isWanted: () => this.#isFilling && this.#hasServed,
       onState: (handle) => {
         if (handle.state === "ready") this.#balancer?.join(handle);
+        if (handle.state === "ready" && this.#isClosing) handle.announceClose();
         if (handle.state === "draining" || handle.state === "exited") this.#balancer?.leave(handle);
       },
       onLoad: (handle, load) => this.#balancer?.note(handle, load),
@@ -242,6 +249,7 @@ export class WorkerSet {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
         this.#forced += handle.forced;
         this.#dropEmptySlots();
+        if (!this.#hasServed) this.#failStart(handle.failure);
       },
     });
     this.#slots.push(slot);

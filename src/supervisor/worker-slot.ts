@@ -1,3 +1,4 @@
+import { describeError } from "../errors.ts";
 import type { Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
@@ -7,6 +8,9 @@ import { RecyclePolicy } from "./recycle-policy.ts";
 import { FRESH_ACCOUNT, isHopeless, planRestart, type RestartAccount } from "./restart-policy.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
+
+/** How long to wait when not even a process can be made. */
+const RESPAWN_MS = 1_000;
 
 /** What a worker is started with, whichever slot it fills. */
 export type WorkerStart = Omit<StartCommand, "type" | "slot" | "listeners" | "reportAfterRequests">;
@@ -65,10 +69,10 @@ export class WorkerSlot {
   }
 
   /** Fills the slot; resolves when its worker is ready, rejects when that cannot start. */
-  fill(): Promise<void> {
+  async fill(): Promise<void> {
     const worker = this.#spawn();
     this.#current = worker.handle;
-    return worker.start();
+    await worker.start();
   }
 
   /** Fills a new slot; one whose worker cannot start is given up as if it were retired. */
@@ -174,10 +178,20 @@ export class WorkerSlot {
       },
       "worker exited",
     );
-    this.#cancelRestart = clock.after(delayMs, () => {
-      this.#cancelRestart = undefined;
-      // A worker that cannot start is heard of when it exits.
-      this.fill().catch(() => {});
-    });
+    this.#cancelRestart = clock.after(delayMs, () => void this.#fillAgain());
+  }
+
+  async #fillAgain(): Promise<void> {
+    this.#cancelRestart = undefined;
+    try {
+      await this.fill();
+    } catch (error) {
+      // A worker that cannot start is heard of when it exits; one that could not be spawned is not.
+      if (this.#current !== undefined || this.#cancelRestart !== undefined) return;
+      const { clock, log, isWanted, index } = this.#options;
+      if (!isWanted()) return;
+      log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");
+      this.#cancelRestart = clock.after(RESPAWN_MS, () => void this.#fillAgain());
+    }
   }
 }

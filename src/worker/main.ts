@@ -48,10 +48,19 @@ async function create({ config, slot }: StartCommand): Promise<Worker> {
   }
   process.once("exit", () => {
     // Whoever ends the process, an app's process.exit() included: what was counted must not be lost.
-    created.flushSync();
-    report({ type: "snapshot", snapshot: created.snapshot() });
+    attempt(() => created.flushSync());
+    attempt(() => report({ type: "snapshot", snapshot: created.snapshot() }));
   });
   return created;
+}
+
+/** While we exit, what fails must change neither the exit code nor what comes after it. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // There is no time left to tell of it.
+  }
 }
 
 function report(fact: Report): void {

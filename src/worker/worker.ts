@@ -52,7 +52,7 @@ export class Worker {
   handle(command: Command, listenHandle?: unknown): void {
     switch (command.type) {
       case "start":
-        void this.#start(command).catch((error: unknown) => this.#fail(error));
+        void this.#start(command).catch((error: unknown) => this.#abandonStart(error));
         return;
       case "report":
         this.#host.report({ type: "snapshot", snapshot: this.snapshot(), answers: command.id });
@@ -141,6 +141,16 @@ export class Worker {
     }
     this.#snapshots = setInterval(() => this.#push(), SNAPSHOT_INTERVAL_MS).unref();
     this.#host.report({ type: "ready" });
+  }
+
+  /** Ends what had begun: in a program that embeds us no exit does it. */
+  async #abandonStart(error: unknown): Promise<void> {
+    for (const server of this.#servers) {
+      server.stopAccepting();
+      server.connections.destroyAll();
+    }
+    await this.#stop(new Deadline(LEAST_SHUTDOWN_MS));
+    this.#fail(error);
   }
 
   #createRecorder(

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { adaptApp } from "../../src/app/adapt.ts";
 import type { App } from "../../src/app/app.ts";
@@ -191,6 +193,19 @@ describe("adaptApp", () => {
   });
 });
 
+describe("a fetch app with a Response of another class", () => {
+  it("is told what to return", async () => {
+    class ForeignResponse {}
+    const lines: LoggedLine[] = [];
+    const app = adapt({ fetch: () => new ForeignResponse() }, recordErrors(lines));
+    assert.equal((await ask(app))[0], 500);
+    assert.match(
+      JSON.stringify(lines),
+      /fetch returned object, not a Response: return the global Response, not one imported from a package/,
+    );
+  });
+});
+
 describe("the upgrade of an app", () => {
   const handshake = new IncomingMessage(new Socket());
 
@@ -222,4 +237,35 @@ describe("the upgrade of an app", () => {
     app.upgrade?.(handshake, new Socket(), Buffer.alloc(0));
     assert.equal(upgrades, 1);
   });
+
+  const ouch = (): never => {
+    throw new Error("ouch");
+  };
+  const failing: Record<string, AppModule> = {
+    "of an export that throws": { default: answerWith(""), upgrade: ouch },
+    "of an export that rejects": { default: answerWith(""), upgrade: async () => ouch() },
+    "of a listener that throws": { default: createServer().on("upgrade", ouch) },
+    "of a listener that rejects": { default: createServer().on("upgrade", async () => ouch()) },
+  };
+  for (const [what, module] of Object.entries(failing)) {
+    it(`costs the connection and one log line: ${what}`, async () => {
+      const lines: LoggedLine[] = [];
+      let sent = "";
+      const socket = new Duplex({
+        read() {},
+        write(chunk: Buffer, _encoding, done) {
+          sent += chunk.toString();
+          done();
+        },
+      });
+      adapt(module, recordErrors(lines)).upgrade?.(handshake, socket, Buffer.alloc(0));
+      await within(5_000, once(socket, "finish"), "the answer");
+      assert.match(sent, /^HTTP\/1\.1 500 [^]*\r\nConnection: close\r\n/);
+      assert.deepEqual(
+        lines.map(({ message }) => message),
+        ["app failed an upgrade"],
+      );
+      assert.match(JSON.stringify(lines), /ouch/);
+    });
+  }
 });

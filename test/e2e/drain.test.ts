@@ -5,9 +5,9 @@ import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf } from "../../src/errors.ts";
 import { eventually, within } from "../helpers/deadline.ts";
-import { readResponse, stream, type Response } from "../helpers/http.ts";
+import { readResponse, request, stream, type Response } from "../helpers/http.ts";
 import { kernelRowsIn } from "../helpers/kernel.ts";
-import type { Program } from "../helpers/program.ts";
+import { portOf, type Program } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { serveApp } from "../helpers/serving.ts";
 import {
@@ -20,6 +20,29 @@ import {
 } from "../helpers/stopping.ts";
 
 const DEADLINE_MS = 15_000;
+
+describe("a TCP endpoint that drains", () => {
+  it("refuses who comes too late, instead of leaving them in a queue nobody serves", async (t) => {
+    const service = await serveApp(t, "draining.mjs", { args: ["--listen", "127.0.0.1:0"] });
+    const port = portOf(await service.program.address());
+    const answer = request({ port, path: "/wait?ms=3000" });
+    const inFlight = async (): Promise<true | undefined> =>
+      (await service.sum("outrigger_endpoint_requests_in_flight")) === 1 || undefined;
+    await eventually(DEADLINE_MS, inFlight, "the request to be in flight");
+    service.program.signal("SIGTERM");
+    await service.program.line("endpoints withdrawn");
+    const refused = async (): Promise<true | undefined> => {
+      const late = request({ port, path: "/" });
+      return await late.then(
+        () => undefined,
+        (error: unknown) => errnoOf(error) === "ECONNREFUSED" || undefined,
+      );
+    };
+    await eventually(2_000, refused, "a late connection to be refused");
+    assert.equal((await answer).status, 200);
+    assert.deepEqual(await service.program.exit(), STOPPED);
+  });
+});
 
 describe("--drain-delay", () => {
   it("accepts as before while readiness already fails", async (t) => {

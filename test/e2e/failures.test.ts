@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LogLine } from "../helpers/log-lines.ts";
+import { serveCode } from "../helpers/app-file.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { request } from "../helpers/http.ts";
+import { portOf } from "../helpers/program.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { serveApp, type Serving } from "../helpers/serving.ts";
 
 const FAILED = "app failed a request";
@@ -51,6 +56,81 @@ describe("an app that throws", () => {
   });
 });
 
+describe("an app that throws again or too late", () => {
+  const CODE = `
+    const routes = {
+      "/bad-message": (res) => { res.statusMessage = "caf\\u0101"; res.end("never sent"); },
+      "/after-end": (res) => { res.end("x".repeat(5_000_000)); throw new Error("too late"); },
+    };
+    export default (req, res) => routes[req.url](res);
+  `;
+
+  it("with a status message that cannot be sent costs a 500", async (t) => {
+    const serving = await serveCode(t, CODE);
+    const response = await serving.request({ path: "/bad-message" });
+    assert.deepEqual([response.status, response.text()], [500, "Internal Server Error\n"]);
+    const [line = {}] = await linesAtExit(serving, FAILED);
+    assert.match(errorIn(line), /Invalid character in statusMessage/);
+    assert.doesNotMatch(serving.program.stdout, /worker crashed/);
+  });
+
+  it("after its response was complete costs a log line alone", async (t) => {
+    const serving = await serveCode(t, CODE);
+    const response = await serving.request({ path: "/after-end" });
+    assert.deepEqual([response.status, response.body.length], [200, 5_000_000]);
+    const lines = await linesAtExit(serving, FAILED);
+    assert.deepEqual(lines.map(errorIn).length, 1);
+  });
+});
+
+describe("an upgrade that fails", () => {
+  const CODE = `
+    export default (_req, res) => res.end(String(process.pid));
+    const SWITCHING = "HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: x\\r\\n\\r\\n";
+    export function upgrade(req, socket) {
+      const { pathname } = new URL(req.url, "http://app");
+      if (pathname === "/reject") return Promise.reject(new Error("rejected by the hook"));
+      socket.write(SWITCHING);
+      if (pathname === "/late") throw new Error("too late");
+      setInterval(() => socket.write("tick"), 10);
+    }
+  `;
+
+  function handshake(target: string): string {
+    return `GET ${target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`;
+  }
+
+  for (const [how, target, answer] of [
+    ["by throwing", "//", /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\n\r\n$/],
+    ["by rejecting", "/reject", /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\n\r\n$/],
+    ["after it has answered", "/late", /^(HTTP\/1\.1 101 [^]*\r\n\r\n)?$/],
+  ] as const) {
+    it(`${how} costs its connection and one log line, not the worker`, async (t) => {
+      const serving = await serveCode(t, CODE);
+      const pid = (await serving.request({ path: "/" })).text();
+      const client = await RawClient.open(t, { path: serving.socketPath });
+      assert.match(await client.send(handshake(target)).ended(), answer);
+      assert.equal((await serving.request({ path: "/" })).text(), pid);
+      const [line = {}, ...others] = await linesAtExit(serving, "app failed an upgrade");
+      assert.deepEqual([line["method"], line["path"], others], ["GET", target, []]);
+    });
+  }
+
+  it("because its client resets costs the connection alone", async (t) => {
+    const serving = await serveCode(t, CODE, { args: ["--listen", "127.0.0.1:0"] });
+    const port = portOf(await serving.program.address());
+    const pid = (await request({ port, path: "/" })).text();
+    const client = await RawClient.open(t, { host: "127.0.0.1", port });
+    await client.send(handshake("/")).until(/tick/);
+    client.socket.resetAndDestroy();
+    const isGone = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_connections")) === 0 ? true : undefined;
+    await eventually(5_000, isGone, "the connection to be gone");
+    assert.equal((await request({ port, path: "/" })).text(), pid);
+    assert.deepEqual(await linesAtExit(serving, "worker crashed"), []);
+  });
+});
+
 describe("an app that ends its worker", () => {
   it("by an unhandled rejection leaves a stack in the log, and the worker is replaced", async (t) => {
     const serving = await serveApp(t, "hello.mjs");
@@ -94,6 +174,19 @@ describe("an app that ends its worker", () => {
       assert.equal(lines.filter((line) => line["path"] === "/").length, 20);
     });
   }
+
+  it("by process.exit() is told with its code even where nothing can be measured", async (t) => {
+    const serving = await serveCode(
+      t,
+      `export default () => {
+        process.cpuUsage = () => { throw new Error("out of order"); };
+        process.exit(7);
+      };`,
+    );
+    await assert.rejects(serving.request({ path: "/" }));
+    const exit = await serving.program.line("worker exited");
+    assert.deepEqual([exit["code"], exit["reason"]], [7, "crash"]);
+  });
 
   it("does not disturb the other workers", async (t) => {
     const serving = await serveApp(t, "hello.mjs", {

@@ -223,10 +223,14 @@ describe("Expect: 100-continue", () => {
     assert.match(await client.ended(), /\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*"bytes":4/);
   });
 
-  it("is refused with 417 for anything but 100-continue", async (t) => {
-    const client = await openRaw(t, await serveApp(t, "hello.mjs"));
+  it("is refused with 417 for anything but 100-continue, and counted", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const client = await openRaw(t, serving);
     client.send(head("POST /upload", "Content-Length: 4", "Expect: a-miracle"));
-    await client.until(/^HTTP\/1\.1 417 /);
+    const answer = await client.ended();
+    assert.match(answer, /^HTTP\/1\.1 417 Expectation Failed\r\n[^]*Connection: close\r\n/);
+    assert.equal(await rejected(serving, "bad_request"), 1);
+    assert.equal(await requests(serving, {}), 0);
   });
 });
 
@@ -252,7 +256,16 @@ describe("what is no request", () => {
     const serving = await serveApp(t, "hello.mjs");
     const client = await openRaw(t, serving);
     client.send("GET / HTTP/1.1\r\n\r\n");
-    assert.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 400 /);
+    const answer = await client.ended();
+    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/);
+    assert.equal(await rejected(serving, "bad_request"), 1);
+    assert.equal(await requests(serving, {}), 0);
+  });
+
+  it("is a request without a Host in HTTP/1.0", async (t) => {
+    const client = await openRaw(t, await serveApp(t, "hello.mjs"));
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    assert.match(await client.ended(), /^HTTP\/1\.1 200 /);
   });
 
   it("is answered 431 when its headers are too large", async (t) => {

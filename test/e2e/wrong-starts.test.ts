@@ -116,7 +116,7 @@ describe("a start on a path that something else has", () => {
       await assertRefused(program, {
         code: 3,
         says: new RegExp(
-          `Cannot listen on ${path}: outrigger with pid ${owner.pid} already serves it; stop that one first`,
+          `Cannot listen on ${path}: another process holds its lock \\(pid ${owner.pid}, as it says\\); stop that outrigger first`,
         ),
       });
       assert.deepEqual(await describeDir(dir), before);
@@ -136,7 +136,7 @@ describe("a start on a path that something else has", () => {
     await eventually(10_000, isBound, "the first to claim the path");
     await assertRefused(start(t, "--socket", path), {
       code: 3,
-      says: new RegExp(`outrigger with pid ${owner.pid} already serves it`),
+      says: new RegExp(`another process holds its lock \\(pid ${owner.pid}, as it says\\)`),
     });
     await owner.ready();
     assert.equal((await request({ socketPath: path })).text(), "started");

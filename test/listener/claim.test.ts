@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { link, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { bindPath } from "../../src/listener/bind.ts";
 import { checkDirectory, inspectPath, sweepPrivateNames } from "../../src/listener/claim.ts";
 import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/names.ts";
 import { describeDir } from "../helpers/dir-snapshot.ts";
@@ -14,7 +15,7 @@ import {
   startDatagramOwner,
   startFullQueue,
 } from "../helpers/other-owners.ts";
-import type { Scope } from "../helpers/scope.ts";
+import { onEnd, type Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 /** What makes a path impossible to take, and what is said about it. */
@@ -155,6 +156,30 @@ describe("sweepPrivateNames", () => {
     assert.deepEqual((await readdir(dir)).toSorted(), [twin, "app.sock"].toSorted());
   });
 
+  it("keeps one that is bound still, though nobody listens: it may be of a public name with the same hash", async (t) => {
+    const dir = await tempDir(t);
+    const path = join(dir, "app.sock");
+    const bound = choosePrivatePath(path);
+    const socket = bindPath(bound);
+    onEnd(t, () => socket.close());
+    await sweepPrivateNames(path);
+    assert.deepEqual(await readdir(dir), [basename(bound)]);
+  });
+
+  it("keeps both names of a bound socket that is being published", async (t) => {
+    const dir = await tempDir(t);
+    const path = join(dir, "app.sock");
+    const [bound, staging] = [`${privatePrefix(path)}00`, `${privatePrefix(path)}01`];
+    const socket = bindPath(bound);
+    onEnd(t, () => socket.close());
+    await link(bound, staging);
+    await sweepPrivateNames(path);
+    assert.deepEqual(
+      (await readdir(dir)).toSorted(),
+      [basename(bound), basename(staging)].toSorted(),
+    );
+  });
+
   it("keeps the one it is told to keep", async (t) => {
     const dir = await tempDir(t);
     const path = join(dir, "app.sock");
@@ -198,6 +223,11 @@ describe("sweepPrivateNames", () => {
     assert.deepEqual(await readdir(dir), []);
   });
 });
+
+/** A private name without its random end. */
+function privatePrefix(path: string): string {
+  return choosePrivatePath(path).slice(0, -2);
+}
 
 /** A public name whose private names cannot be told from those of `path`. */
 function findLookalike(path: string): string {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdir, readdir, rename, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, symlink } from "node:fs/promises";
+import net, { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { readKernelAccounts } from "../../src/listener/kernel.ts";
 import { acquireLock, type Lock, type LockHolder } from "../../src/listener/lock.ts";
-import { within } from "../helpers/deadline.ts";
+import { eventually, within } from "../helpers/deadline.ts";
 import { startGroup } from "../helpers/process-group.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -49,6 +51,51 @@ async function startHolder(
       await within(DEADLINE_MS, group.closed, "the other process to die");
     },
   };
+}
+
+/** The abstract name of a path's lock, as the kernel shows it while somebody holds it. */
+async function nameOf(path: string): Promise<string> {
+  const before = await lockNames();
+  const taken = await acquireLock(path);
+  if (!("release" in taken)) return assert.fail(`${path} is locked by ${taken.pid}`);
+  const [name] = (await lockNames()).filter((other) => !before.includes(other));
+  await taken.release();
+  return `\0${name ?? assert.fail("no lock to be seen")}`;
+}
+
+async function lockNames(): Promise<readonly string[]> {
+  const table = await readFile("/proc/net/unix", "latin1");
+  return [...table.matchAll(/@(outrigger:\S+)/g)].map(([, name = ""]) => name);
+}
+
+/** Has the name of a path's lock without being an Outrigger. */
+async function squat(scope: Scope, path: string, answer: (socket: Socket) => void): Promise<void> {
+  const name = await nameOf(path);
+  const sockets = new Set<Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket.on("error", () => {}).resume());
+    answer(socket);
+  });
+  onEnd(scope, () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await within(DEADLINE_MS, once(server.listen({ path: name }), "listening"), "the squatter");
+}
+
+/** Connects as a stranger, who does not hang up. */
+async function knock(scope: Scope, name: string): Promise<Socket> {
+  const socket = connect({ path: name, allowHalfOpen: true }).on("error", () => {});
+  onEnd(scope, () => socket.destroy());
+  await within(DEADLINE_MS, once(socket, "connect"), "the lock to be there");
+  return socket;
+}
+
+/** True when a lock has this many connections open; undefined otherwise. */
+async function hasAccepted(name: string, count: number): Promise<true | undefined> {
+  const shown = name.replace("\0", "@");
+  const account = (await readKernelAccounts([shown]))?.get(shown);
+  return account?.accepted === count && account.queued === 0 ? true : undefined;
 }
 
 describe("acquireLock", () => {
@@ -102,6 +149,74 @@ describe("acquireLock", () => {
     const path = join(await tempDir(t), "app.sock");
     await startHolder(t, path, "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)");
     assert.deepEqual(await within(5_000, holderOf(path), "the lock"), { pid: undefined });
+  });
+
+  it("tells no pid when a squatter sends for ever, and does not wait", async (t) => {
+    const path = join(await tempDir(t), "app.sock");
+    await squat(t, path, (socket) => {
+      const timer = setInterval(() => socket.write("4"), 60);
+      socket.on("close", () => clearInterval(timer));
+    });
+    assert.deepEqual(await within(2_000, holderOf(path), "the lock"), { pid: undefined });
+  });
+
+  for (const answer of ["47114711", "47 11", "4".repeat(100_000), "-1", ""]) {
+    it(`takes no pid that cannot be one: ${answer.length} characters "${answer.slice(0, 8)}"`, async (t) => {
+      const path = join(await tempDir(t), "app.sock");
+      await squat(t, path, (socket) => socket.end(answer));
+      assert.deepEqual(await within(2_000, holderOf(path), "the lock"), { pid: undefined });
+    });
+  }
+
+  it("is released although strangers hold connections to it", async (t) => {
+    const path = join(await tempDir(t), "app.sock");
+    const name = await nameOf(path);
+    const taken = await lock(t, path);
+    const sockets = await Promise.all([1, 2, 3].map(() => knock(t, name)));
+    sockets[1]?.end();
+    sockets[2]?.write("x".repeat(1_000));
+    await within(700, taken.release(), "the release");
+    await lock(t, path);
+  });
+
+  it("cuts within a second whoever stays connected", async (t) => {
+    const path = join(await tempDir(t), "app.sock");
+    const name = await nameOf(path);
+    await lock(t, path);
+    const stayers = await Promise.all([1, 2].map(() => knock(t, name)));
+    const writing = setInterval(() => stayers[1]?.write("x"), 100);
+    onEnd(t, () => clearInterval(writing));
+    await eventually(DEADLINE_MS, () => hasAccepted(name, 2), "the holder to accept");
+    await eventually(3_000, () => hasAccepted(name, 0), "the holder to hang up");
+  });
+
+  it("lets 16 strangers in at once, and names its holder again once they are gone", async (t) => {
+    const path = join(await tempDir(t), "app.sock");
+    const name = await nameOf(path);
+    await lock(t, path);
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => knock(t, name)));
+    const answers = sockets.map(async (socket) => {
+      await once(socket, "readable");
+      return String(socket.read() ?? "");
+    });
+    const pids = (await within(3_000, Promise.all(answers), "the holder")).filter(Boolean);
+    assert.deepEqual(
+      pids,
+      Array.from({ length: 16 }, () => String(process.pid)),
+    );
+    for (const socket of sockets) socket.destroy();
+    const isFree = async (): Promise<true | undefined> =>
+      (await holderOf(path)).pid === process.pid ? true : undefined;
+    await eventually(DEADLINE_MS, isFree, "the holder to answer again");
+  });
+
+  it("survives an error of its server", async (t) => {
+    const { mock } = t.mock.method(net, "createServer");
+    await lock(t, join(await tempDir(t), "app.sock"));
+    const server = mock.calls[0]?.result;
+    assert.ok(server);
+    server.emit("error", new Error("accept EMFILE"));
+    server.emit("error", new Error("accept EMFILE"));
   });
 
   it("is one for one directory, by whatever path", async (t) => {

@@ -8,6 +8,7 @@ import {
   NOTHING_FOUND,
   type ConnectTarget,
   type EndToEndCheck,
+  type Listener,
 } from "../../src/listener/listener.ts";
 import { ListenerManager, type GuardEvent } from "../../src/listener/manager.ts";
 import { within } from "../helpers/deadline.ts";
@@ -209,6 +210,65 @@ describe("ListenerManager.reclaim", () => {
     await found.publish();
     assert.equal(found.problem, undefined);
     await manager.close();
+    assert.deepEqual(await readdir(dir), []);
+  });
+});
+
+describe("ListenerManager.reclaim, when it cannot", () => {
+  /** A manager of one published socket, whose directory is removed. */
+  async function loseDirectory(
+    scope: Scope,
+  ): Promise<{ readonly dir: string; readonly manager: ListenerManager; readonly lost: Listener }> {
+    const dir = join(await tempDir(scope), "run");
+    await mkdir(dir);
+    const manager = await claim(scope, [unixEndpoint(join(dir, "app.sock"))]);
+    await manager.publish(passes, never);
+    const [lost] = manager.listeners;
+    assert.ok(lost);
+    await rm(dir, { recursive: true });
+    return { dir, manager, lost };
+  }
+
+  it("says on the lost listener that it is bound anew, and why it could not", async (t) => {
+    const { dir, manager, lost } = await loseDirectory(t);
+    const close = lost.close.bind(lost);
+    const problems: unknown[] = [];
+    lost.close = async (problem) => {
+      await close(problem);
+      problems.push(lost.problem);
+    };
+    await assert.rejects(manager.reclaim(lost), /does not exist/);
+    assert.equal(problems[0], "the socket file is gone; the socket is being bound anew");
+    assert.match(
+      lost.problem ?? "",
+      new RegExp(`gone and the socket cannot be bound anew: .*directory ${dir} does not exist`),
+    );
+    await manager.withdraw();
+    assert.match(lost.problem ?? "", /cannot be bound anew/);
+  });
+
+  it("gives back what it claims after a close has begun", async (t) => {
+    const { dir, manager, lost } = await loseDirectory(t);
+    await mkdir(dir);
+    const close = lost.close.bind(lost);
+    // The claim of the endpoint comes next, and is not finished before the close begins.
+    let closing: Promise<void> | undefined;
+    lost.close = async (problem) => {
+      await close(problem);
+      queueMicrotask(() => queueMicrotask(() => (closing ??= manager.close())));
+    };
+    await assert.rejects(manager.reclaim(lost), { code: "ERR_STATE" });
+    await closing;
+    assert.deepEqual(await readdir(dir), []);
+    const successor = await claim(t, [unixEndpoint(join(dir, "app.sock"))]);
+    await successor.close();
+  });
+
+  it("claims nothing once it is closed", async (t) => {
+    const { dir, manager, lost } = await loseDirectory(t);
+    await mkdir(dir);
+    await manager.close();
+    await assert.rejects(manager.reclaim(lost), { code: "ERR_STATE" });
     assert.deepEqual(await readdir(dir), []);
   });
 });

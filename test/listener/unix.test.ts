@@ -101,7 +101,7 @@ describe("UnixListener.claim", () => {
     await assert.rejects(
       claim(t, path),
       new RegExp(
-        `Cannot listen on ${path}: outrigger with pid ${process.pid} already serves it; stop that one first`,
+        `Cannot listen on ${path}: another process holds its lock \\(pid ${process.pid}, as it says\\); stop that outrigger first`,
       ),
     );
   });

@@ -5,6 +5,7 @@ import { readdir, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { defineApp, getContext, serve, type ServeOptions, type Server } from "../../src/index.ts";
 import { eventually, within } from "../helpers/deadline.ts";
@@ -192,6 +193,26 @@ describe("serve with something wrong", () => {
     // The path and its lock are free again.
     const server = await serveIn(t, { listen: { socket } });
     assert.equal(server.phase, "ready");
+  });
+});
+
+describe("serve with an endpoint that cannot listen", () => {
+  it("accepts on no other, and asks the app for its health no more", async () => {
+    const placeholder = await serve({ app: hello, listen: { host: LOOPBACK, port: 0 } });
+    const port = portAt(placeholder);
+    await placeholder.close();
+    let asked = 0;
+    const app = defineApp({ fetch: () => new Response("hello"), health: () => (asked += 1) });
+    const listen = [
+      { host: LOOPBACK, port, name: "first" },
+      // Both can be bound, but only one can listen.
+      { host: "0.0.0.0", port, name: "second" },
+    ];
+    await assert.rejects(serve({ app, listen }), /EADDRINUSE|in use/);
+    await assert.rejects(request({ port }), { code: "ECONNREFUSED" });
+    const askedBefore = asked;
+    await delay(1_500);
+    assert.equal(asked, askedBefore);
   });
 });
 

@@ -9,7 +9,7 @@ const { config: CURRENT } = WORKER_START;
 describe("reloadConfig", () => {
   const fresh: Partial<Config>[] = [
     { app: "./other.js" },
-    { log: { level: "debug", accessLog: "off" } },
+    { log: { ...CURRENT.log, accessLog: "off" } },
     { http: { keepAliveTimeoutMs: 1, headersTimeoutMs: 2, requestTimeoutMs: 3 } },
     { drain: { delayMs: 1, untilGone: "/run/nginx.pid", gracePeriodMs: 2 } },
     { recycle: { maxRequests: 1, maxLifetimeMs: 2, maxRssBytes: 3 } },
@@ -38,6 +38,13 @@ describe("reloadConfig", () => {
       assert.deepEqual(needRestart, [name]);
     });
   }
+
+  it("keeps the level of the log, which is that of the supervisor, and names it", () => {
+    const next: Config = { ...CURRENT, log: { level: "trace", accessLog: "off" } };
+    const { config, needRestart } = reloadConfig(CURRENT, next);
+    assert.deepEqual(config.log, { ...next.log, level: CURRENT.log.level });
+    assert.deepEqual(needRestart, ["logLevel"]);
+  });
 
   it("decides about every setting", () => {
     const decided = [...fresh, ...fixed].flatMap(Object.keys);

@@ -70,6 +70,63 @@ describe("WorkerSet", () => {
     assert.equal(set.restarts.start_failed, 0);
   });
 
+  it("fails to start when a worker it counted on ends before the others are ready", async () => {
+    const { set, workers, clock } = setUp(2);
+    const started = set.start(2);
+    workers[0]?.ready();
+    workers[0]?.exit({ code: 1 });
+    await assert.rejects(started, {
+      code: "ERR_WORKER",
+      message: "Worker 0 exited with code 1 before enough others were ready",
+    });
+    clock.advance(60_000);
+    assert.equal(workers.length, 2);
+  });
+
+  it("tries again when a process cannot be made", async () => {
+    const { spawn, workers } = fakeSpawn();
+    const clock = new FakeClock();
+    let isExhausted = false;
+    const set = new WorkerSet({
+      size: 1,
+      spawn: (listeners, events) => {
+        if (isExhausted) throw new Error("no descriptor is left");
+        return spawn(listeners, events);
+      },
+      listeners: [],
+      ledger: new Ledger(["app"]),
+      clock,
+      log: silentLogger,
+      random: () => 0,
+      startCommand: WORKER_START,
+    });
+    const started = set.start(1);
+    workers[0]?.ready();
+    await started;
+    isExhausted = true;
+    workers[0]?.exit({ code: 1 });
+    for (let second = 0; second < 3; second += 1) {
+      clock.advance(1_000);
+      await Promise.resolve();
+    }
+    assert.equal(set.handles.length, 0);
+    isExhausted = false;
+    clock.advance(1_000);
+    assert.equal(set.handles.length, 1);
+  });
+
+  it("says goodbye through a worker that becomes ready later", async () => {
+    const { set, workers, clock } = await serving(1);
+    workers[0]?.exit({ code: 1 });
+    clock.advance(0);
+    set.announceClose();
+    workers[1]?.ready();
+    assert.deepEqual(
+      workers[1]?.commands.filter(({ type }) => type === "announce-close").length,
+      2,
+    );
+  });
+
   it("replaces a worker at once, in its slot", async () => {
     const { set, workers, clock } = await serving(2);
     workers[1]?.exit({ code: 1 });
