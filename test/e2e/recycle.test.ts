@@ -79,7 +79,8 @@ describe("--max-lifetime", () => {
     await recycled;
     assert.equal(await service.sum("http_server_request_duration_seconds_count"), requests);
     const metrics = await service.metrics();
-    assert.ok(metrics.sum(RESTARTS) >= 4);
+    // A replacement counts once it is done, and each of the two slots may be in the middle of one.
+    assert.ok(metrics.sum(RESTARTS) >= 3);
     assert.equal(metrics.sum(RESTARTS), metrics.sum(RESTARTS, { reason: "max_lifetime" }));
     for (const { time, worker } of program.lines.filter(({ msg }) => msg === "recycling worker")) {
       const ready = program.lines.filter(
