@@ -48,7 +48,8 @@ export class LineWriter {
   readonly #chunkBytes: number;
 
   /** Lines that are no chunk yet; a character is a byte, because lines are ASCII. */
-  #text = "";
+  #gathered: Buffer | undefined;
+  #gatheredBytes = 0;
   #lines = 0;
   readonly #chunks: Chunk[] = [];
   /** Bytes of the text and of all chunks. */
@@ -110,17 +111,20 @@ export class LineWriter {
   }
 
   #gather(line: string): void {
-    if (this.#text.length + line.length > this.#chunkBytes) this.#seal();
-    this.#text += line;
+    if (this.#gatheredBytes + line.length > this.#chunkBytes) this.#seal();
+    this.#gathered ??= Buffer.allocUnsafe(Math.max(this.#chunkBytes, line.length));
+    // At once: flattening a long chain of strings costs more than making the lines did.
+    this.#gatheredBytes += this.#gathered.write(line, this.#gatheredBytes, "latin1");
     this.#pendingBytes += line.length;
   }
 
   /** Makes a chunk of the lines gathered so far. */
   #seal(): void {
-    if (this.#text === "") return;
-    const rest = Buffer.from(this.#text, "latin1");
+    if (this.#gathered === undefined) return;
+    const rest = this.#gathered.subarray(0, this.#gatheredBytes);
     this.#chunks.push({ size: rest.length, lines: this.#lines, rest });
-    this.#text = "";
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
     this.#lines = 0;
   }
 
@@ -150,7 +154,7 @@ export class LineWriter {
       else if (this.#droppedLines > 0) this.#reportDropped();
     }
     this.#writing = undefined;
-    if (this.#text !== "") this.#startTimer();
+    if (this.#gathered !== undefined) this.#startTimer();
   }
 
   /** Resolves `false` when the bytes cannot be written. */
