@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { adaptApp } from "../app/adapt.ts";
 import type { App } from "../app/app.ts";
 import { getContext, type EndpointContext } from "../app/context.ts";
@@ -209,6 +210,8 @@ export class Worker {
     const lameDuck = new Deadline(LAME_DUCK_MS);
     await settledBefore(drained, AbortSignal.any([lameDuck.signal, deadline.signal]));
     lameDuck.clear();
+    // Timers come before I/O: requests that came in the meantime may wait unread on connections that look idle.
+    await nextTurn();
   }
 
   async #shutDownApp({ signal }: Deadline): Promise<void> {
