@@ -15,6 +15,8 @@ export interface Exchange {
   /** Bytes sent, the head included; 0 unless `measureBytes` is set. */
   readonly bytesSent: number;
   readonly durationSeconds: number;
+  /** When it ended, on the clock of `performance.now()`, in milliseconds. */
+  readonly endedAt: number;
   readonly request: IncomingMessage;
 }
 

@@ -1,9 +1,4 @@
-import http, {
-  type IncomingMessage,
-  type OutgoingHttpHeader,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-} from "node:http";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { RejectReason } from "../counters.ts";
@@ -17,8 +12,6 @@ const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 const GOODBYE_MS = 500;
 /** nginx's status for a client that left before its response was complete. */
 const CLIENT_CLOSED_REQUEST = 499;
-
-type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
 interface Rejection {
   readonly reason: RejectReason;
@@ -38,41 +31,27 @@ const REJECTIONS: Readonly<Record<string, Rejection>> = {
 export function createNodeEngine(options: EngineOptions): HttpEngine {
   const { app, events, checkTarget } = options;
   const sockets = new Set<Socket>();
-  /** Bytes that had been sent on a connection when a response ended last; one may end after its connection. */
-  const sentBefore = new WeakMap<Socket, number>();
   let isClosing = false;
   let mustCloseIdle = false;
 
-  class CountedResponse extends http.ServerResponse {
+  class TimedResponse extends http.ServerResponse {
     readonly startedAt = performance.now();
-
-    // Every way to send a head passes here, the implicit one included.
-    override writeHead(status: number, ...head: [(string | Headers)?, Headers?]): this {
-      if (isClosing && !this.headersSent) this.shouldKeepAlive = false;
-      // The overload with a status message passes one argument more; both reach the same code.
-      return super.writeHead(status, ...(head as [Headers?]));
-    }
   }
 
-  function endRequest(this: CountedResponse): void {
-    const { req } = this;
+  function endRequest(this: TimedResponse): void {
+    const { req: request } = this;
+    const endedAt = performance.now();
     events.requestEnded({
-      method: req.method,
-      target: req.url,
+      method: request.method,
+      target: request.url,
       status: this.writableFinished ? this.statusCode : CLIENT_CLOSED_REQUEST,
-      httpVersion: req.httpVersion,
-      bytesSent: options.measureBytes ? measureBytes(req.socket) : 0,
-      durationSeconds: (performance.now() - this.startedAt) / 1_000,
-      request: req,
+      httpVersion: request.httpVersion,
+      bytesSent: options.measureBytes ? measureBytes(request.socket) : 0,
+      durationSeconds: (endedAt - this.startedAt) / 1_000,
+      endedAt,
+      request,
     });
     if (mustCloseIdle) closeIdleConnections();
-  }
-
-  function measureBytes(socket: Socket): number {
-    const { bytesWritten } = socket;
-    const before = sentBefore.get(socket) ?? 0;
-    sentBefore.set(socket, bytesWritten);
-    return bytesWritten - before;
   }
 
   /** node:http takes a connection for idle as soon as a response is handed over, and would cut what is not sent yet. */
@@ -81,11 +60,12 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     if (!mustCloseIdle) server.closeIdleConnections();
   }
 
-  function onRequest(request: IncomingMessage, response: CountedResponse): void {
+  function onRequest(request: IncomingMessage, response: TimedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
     if (lacksHost(request)) return refuse(response, 400);
     events.requestStarted();
     response.on("close", endRequest);
+    if (isClosing) response.shouldKeepAlive = false;
     app.handle(request, response);
   }
 
@@ -121,7 +101,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 
   const server = http.createServer(
     {
-      ServerResponse: CountedResponse,
+      ServerResponse: TimedResponse,
       keepAliveTimeout: options.http.keepAliveTimeoutMs,
       headersTimeout: options.http.headersTimeoutMs,
       requestTimeout: options.http.requestTimeoutMs,
@@ -154,6 +134,11 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     },
     announceClose() {
       isClosing = true;
+      // Whose head is on its way says no more; the connection then ends as an idle one.
+      for (const socket of sockets) {
+        const response = responseOn(socket);
+        if (response !== undefined) response.shouldKeepAlive = false;
+      }
       server.keepAliveTimeout = GOODBYE_MS;
       server.keepAliveTimeoutBuffer = 0;
     },
@@ -162,9 +147,25 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   };
 }
 
+/** Bytes that had been sent on a connection when a response ended last; one may end after its connection. */
+const SENT_BEFORE = Symbol("sent before");
+
+/** Kept on the socket itself: a map of sockets costs more than all the rest of the measurement. */
+interface MeasuredSocket extends Socket {
+  [SENT_BEFORE]?: number;
+}
+
+/** Bytes sent since the last response on this connection ended. */
+function measureBytes(socket: MeasuredSocket): number {
+  const { bytesWritten } = socket;
+  const before = socket[SENT_BEFORE] ?? 0;
+  socket[SENT_BEFORE] = bytesWritten;
+  return bytesWritten - before;
+}
+
 /** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */
 function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
-  return httpVersion === "1.1" && headers.host === undefined;
+  return headers.host === undefined && httpVersion === "1.1";
 }
 
 /** Whether the head of a response is already on its way on this connection. */

@@ -9,13 +9,15 @@ export interface AccessEntry {
   readonly status: number;
   readonly responseBytes: number;
   readonly durationSeconds: number;
+  /** When it ended: whole milliseconds since 1970. */
+  readonly endedAtMs: number;
   readonly referer: string | undefined;
   readonly userAgent: string | undefined;
 }
 
 /** How access lines look; every line is ASCII and ends with a line break. */
 export interface AccessFormat {
-  line(entry: AccessEntry, nowMs: number): string;
+  line(entry: AccessEntry): string;
   /** The line that says how many others are missing. */
   dropped(count: number, nowMs: number): string;
 }

@@ -40,7 +40,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
     describeDropped: (count) => lines.dropped(count, clock.now()),
   });
   return {
-    record: (entry) => writer.append(lines.line(entry, clock.now())),
+    record: (entry) => writer.append(lines.line(entry)),
     flush: () => writer.flush(),
     flushSync: () => writer.flushSync(),
     close: () => writer.close(),

@@ -10,11 +10,11 @@ export function createCombinedFormat(): AccessFormat {
   let stamp = "";
 
   return {
-    line(entry, nowMs) {
-      const second = Math.trunc(nowMs / 1000);
+    line(entry) {
+      const second = Math.trunc(entry.endedAtMs / 1000);
       if (second !== stampSecond) {
         stampSecond = second;
-        stamp = formatStamp(new Date(nowMs));
+        stamp = formatStamp(new Date(entry.endedAtMs));
       }
       const method = fit(entry.method, FIELD_LIMITS.method, escapeHex);
       const target = fit(entry.target, FIELD_LIMITS.target, escapeHex);

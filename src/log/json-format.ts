@@ -15,10 +15,10 @@ export function createJsonFormat(): AccessFormat {
   let prefix = "";
 
   return {
-    line(entry, nowMs) {
-      if (nowMs !== prefixMs) {
-        prefixMs = nowMs;
-        prefix = `{"level":30,"time":${nowMs},"pid":${process.pid},"msg":"request","endpoint":"`;
+    line(entry) {
+      if (entry.endedAtMs !== prefixMs) {
+        prefixMs = entry.endedAtMs;
+        prefix = `{"level":30,"time":${prefixMs},"pid":${process.pid},"msg":"request","endpoint":"`;
       }
       return (
         prefix +

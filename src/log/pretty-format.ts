@@ -4,13 +4,13 @@ import type { AccessFormat } from "./access-entry.ts";
 /** Writes lines for people at a terminal: `12:03:04.123 GET /x 200 68B 1.2ms app unix`. */
 export function createPrettyFormat(): AccessFormat {
   return {
-    line(entry, nowMs) {
+    line(entry) {
       const method = fit(entry.method, FIELD_LIMITS.method, escapeHex);
       const target = fit(entry.target, FIELD_LIMITS.target, escapeHex);
       const client = fit(entry.client, FIELD_LIMITS.client, escapeHex);
       const duration = (entry.durationSeconds * 1000).toFixed(1);
       const result = `${entry.status} ${entry.responseBytes}B ${duration}ms`;
-      return `${formatTime(nowMs)} ${method} ${target} ${result} ${escapeHex(entry.endpoint)} ${client}\n`;
+      return `${formatTime(entry.endedAtMs)} ${method} ${target} ${result} ${escapeHex(entry.endpoint)} ${client}\n`;
     },
     dropped: (count, nowMs) => `${formatTime(nowMs)} access log lines dropped: ${count}\n`,
   };

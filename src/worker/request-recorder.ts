@@ -3,6 +3,7 @@ import { findClient } from "../app/forwarded.ts";
 import type { Exchange } from "../http/engine.ts";
 import { readRequestHeaders } from "../app/request-headers.ts";
 import type { AccessLog } from "../log/access.ts";
+import { createWallTime } from "../log/wall-time.ts";
 
 /** Writes the ended requests of one endpoint to the access log. */
 export interface RequestRecorder {
@@ -17,6 +18,7 @@ export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {} };
 /** Creates the recorder of an endpoint. */
 export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
   const nobody = "path" in endpoint.server ? "unix" : "-";
+  const wallTime = createWallTime();
   return {
     wantsBytes: true,
     record(exchange) {
@@ -32,6 +34,7 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         status: exchange.status,
         responseBytes: exchange.bytesSent,
         durationSeconds: exchange.durationSeconds,
+        endedAtMs: wallTime(exchange.endedAt),
         referer: headers.referer,
         userAgent: headers.userAgent,
       });

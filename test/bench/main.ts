@@ -98,7 +98,8 @@ async function runRound(
   options: Omit<LoadOptions, "socket">,
 ): Promise<Round> {
   const measurements = new Map<ServerName, Measurement>();
-  for (const { name, socket, pid } of servers) {
+  for (const { name, socket, pid, emptyLog } of servers) {
+    emptyLog();
     const pids = [pid, ...childrenOf(pid)];
     const cpuSecondsBefore = cpuSecondsOf(pids);
     const { requests, requestsPerSecond } = await load({ ...options, socket });

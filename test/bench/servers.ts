@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, closeSync, existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -20,6 +20,8 @@ export interface Server {
   readonly name: ServerName;
   readonly socket: string;
   readonly pid: number;
+  /** Empties the log: a file that only grows measures how the machine finds memory for it. */
+  emptyLog(): void;
   stop(): Promise<void>;
 }
 
@@ -37,7 +39,8 @@ const BARE = fileURLToPath(new URL("./bare.ts", import.meta.url));
 /** Starts a server on a core of its own and resolves when its socket is there. */
 export async function startServer(name: ServerName, { dir, core }: StartOptions): Promise<Server> {
   const socket = join(dir, `${name}.sock`);
-  const log = openSync(join(dir, `${name}.log`), "a");
+  const logPath = join(dir, `${name}.log`);
+  const log = openSync(logPath, "a");
   const command = [process.execPath, ...argumentsOf(name, socket)];
   const child = spawn("taskset", ["-c", String(core), ...command], { stdio: ["ignore", log, log] });
   closeSync(log);
@@ -50,12 +53,12 @@ export async function startServer(name: ServerName, { dir, core }: StartOptions)
   for (let waitedMs = 0; !existsSync(socket); waitedMs += RETRY_MS) {
     if (child.exitCode !== null || waitedMs > READY_WITHIN_MS) {
       child.kill("SIGKILL");
-      throw new Error(`Cannot start ${TITLES[name]}: see ${join(dir, `${name}.log`)}`);
+      throw new Error(`Cannot start ${TITLES[name]}: see ${logPath}`);
     }
     await delay(RETRY_MS);
   }
   // taskset replaces itself by the command, so this is the server's own id.
-  return { name, socket, pid: child.pid ?? 0, stop };
+  return { name, socket, pid: child.pid ?? 0, emptyLog: () => truncateSync(logPath), stop };
 }
 
 function argumentsOf(name: ServerName, socket: string): string[] {

@@ -20,6 +20,7 @@ function entryFixture(overrides: Partial<AccessEntry> = {}): AccessEntry {
     status: 200,
     responseBytes: 68,
     durationSeconds: 0.0012345,
+    endedAtMs: NOW_MS,
     referer: undefined,
     userAgent: "curl/8",
     ...overrides,

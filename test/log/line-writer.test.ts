@@ -5,6 +5,8 @@ import { LineWriter } from "../../src/log/line-writer.ts";
 import type { Sink } from "../../src/log/sink.ts";
 
 const LINE = `${"x".repeat(99)}\n`;
+/** As many as make 256 KB. */
+const BATCH_LINES = 2_622;
 const LINES_PER_MEGABYTE = Math.floor(1_048_576 / LINE.length);
 
 type Outcome = number | "EAGAIN" | "EPIPE" | "ENOSPC";
@@ -118,28 +120,28 @@ describe("LineWriter", () => {
     assert.deepEqual(clock.timers, []);
   });
 
-  it("writes at once when 64 KB have gathered, and takes the timer back", async () => {
+  it("writes at once when 256 KB have gathered, and takes the timer back", async () => {
     const { sink, clock, writer } = setUp();
-    append(writer, 656);
+    append(writer, BATCH_LINES);
     assert.equal(sink.writes.length, 1);
     assert.deepEqual(clock.timers, []);
     await sink.endAll();
-    assert.equal(sink.writes.join(""), LINE.repeat(656));
+    assert.equal(sink.writes.join(""), LINE.repeat(BATCH_LINES));
   });
 
   it("keeps batching what arrives while a write is under way", async () => {
     const { sink, clock, writer } = setUp();
-    append(writer, 656);
+    append(writer, BATCH_LINES);
     append(writer, 1000);
     await sink.endAll();
-    assert.ok(sink.writes.every((text, index) => index <= 1 || text.length > 60_000));
+    assert.ok(sink.writes.every((text, index) => index <= 1 || text.length > 90_000));
     assert.deepEqual(
       clock.timers.map((timer) => timer.delayMs),
       [250],
     );
     await clock.fire();
     await sink.endAll();
-    assert.equal(sink.writes.join(""), LINE.repeat(1656));
+    assert.equal(sink.writes.join(""), LINE.repeat(BATCH_LINES + 1000));
   });
 
   it("writes whole lines of at most PIPE_BUF bytes to a pipe", async () => {

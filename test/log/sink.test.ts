@@ -69,6 +69,7 @@ describe("openSink", () => {
         ...entry,
         responseBytes: index,
         durationSeconds: 0,
+        endedAtMs: 0,
         referer: undefined,
         userAgent: undefined,
       });
