@@ -48,7 +48,8 @@ const ABANDONED = 2;
 const CLOSED = 3;
 const REJECTED = CLOSED + CLOSE_REASONS.length;
 const DURATIONS = REJECTED + REJECT_REASONS.length;
-const SLOT_COUNT = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
+/** Length of `EndpointCounters.slots`. */
+export const COUNTER_SLOTS: number = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
 
 const METHOD_INDEX: ReadonlyMap<string, number> = new Map(
   METHODS.map((method, index) => [method, index]),
@@ -72,9 +73,14 @@ export interface DurationSeries {
 export class EndpointCounters {
   /** The numbers themselves; a copy of them is a snapshot. */
   readonly slots: Float64Array;
+  readonly #onChange: () => void;
 
-  constructor(slots: Float64Array = new Float64Array(SLOT_COUNT)) {
+  constructor(
+    slots: Float64Array = new Float64Array(COUNTER_SLOTS),
+    onChange: () => void = () => {},
+  ) {
     this.slots = slots;
+    this.#onChange = onChange;
   }
 
   countAccepted(): void {
@@ -124,8 +130,15 @@ export class EndpointCounters {
       this.#increase(slot, other.slots[slot] ?? 0);
   }
 
+  /** Catches up with a copy of the same counts that may be the later one. */
+  raiseTo(other: EndpointCounters): void {
+    for (let slot = 0; slot < this.slots.length; slot += 1)
+      this.slots[slot] = Math.max(this.#read(slot), other.#read(slot));
+  }
+
   #increase(slot: number, by: number): void {
     this.slots[slot] = this.#read(slot) + by;
+    this.#onChange();
   }
 
   #read(slot: number): number {

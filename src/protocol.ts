@@ -23,6 +23,8 @@ export interface StartCommand {
   readonly slot: number;
   readonly config: Config;
   readonly listeners: readonly ListenerGrant[];
+  /** Descriptor of the memory that keeps the counts when the worker is gone, where there is such. */
+  readonly counterDescriptor: number | undefined;
   /** Requests after which a snapshot is sent at once, for they may be enough; 0 is never. */
   readonly reportAfterRequests: number;
   /** Request target of our own end-to-end check, known to nobody else; answered without the app. */

@@ -97,6 +97,16 @@ describe("EndpointCounters", () => {
     assert.deepEqual([arrived.accepted, arrived.durations()], [1, counters.durations()]);
   });
 
+  it("catches up with a later copy of itself, and never falls", () => {
+    const counters = new EndpointCounters();
+    counters.countAccepted();
+    const later = counters.copy();
+    later.countClosed("client");
+    counters.countStarted();
+    counters.raiseTo(later);
+    assert.deepEqual([counters.accepted, counters.open, counters.inFlight], [1, 0, 1]);
+  });
+
   it("copies without sharing", () => {
     const counters = new EndpointCounters();
     const copy = counters.copy();

@@ -1,6 +1,7 @@
 import { fork, type SendHandle } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { sendableHandle } from "../listener/sendable.ts";
+import { CounterPage } from "./counter-page.ts";
 import { parseReport, type Command } from "../protocol.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
@@ -13,8 +14,11 @@ const FIRST_LISTENER_DESCRIPTOR = 4;
 
 /** Runs a worker as a process of its own; its listeners travel in its `stdio`. */
 export const forkWorker: SpawnWorker = (listeners, events) => {
+  const page = CounterPage.open(listeners.map(({ endpoint }) => endpoint.name));
+  const descriptors = listeners.map(({ socket }) => socket.fd());
+  if (page !== undefined) descriptors.push(page.descriptor);
   const child = fork(ENTRY, [], {
-    stdio: ["ignore", "inherit", "inherit", "ipc", ...listeners.map(({ socket }) => socket.fd())],
+    stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
     serialization: "advanced",
   });
   let hasEnded = false;
@@ -34,6 +38,7 @@ export const forkWorker: SpawnWorker = (listeners, events) => {
       endpoint: endpoint.name,
       descriptor: FIRST_LISTENER_DESCRIPTOR + index,
     })),
+    counters: page && { page, descriptor: FIRST_LISTENER_DESCRIPTOR + listeners.length },
     // A dead worker's exit is reported by its own event; what could not be sent is moot.
     send: (command) => void (child.connected && child.send(command, () => {})),
     reopen(endpoint, limit) {

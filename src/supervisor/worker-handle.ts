@@ -68,9 +68,8 @@ export class WorkerHandle {
 
   /** The last numbers it sent, or those of this instant where they are at hand. */
   get snapshot(): WorkerSnapshot | undefined {
-    return this.#state === "exited"
-      ? this.#snapshot
-      : (this.#process.snapshot?.() ?? this.#snapshot);
+    if (this.#state === "exited") return this.#snapshot;
+    return this.#process.snapshot?.() ?? this.#readCounts(this.#snapshot);
   }
 
   /** Connections it had to cut while draining; all it had when it was killed, which is one at least. */
@@ -144,13 +143,16 @@ export class WorkerHandle {
   }
 
   /** Tells it to serve; resolves when it accepts on every listener, rejects when it ends before. */
-  start(command: Omit<StartCommand, "type" | "slot" | "listeners">): Promise<void> {
+  start(
+    command: Omit<StartCommand, "type" | "slot" | "listeners" | "counterDescriptor">,
+  ): Promise<void> {
     this.#app = command.config.app;
     this.#enter("starting");
     this.#process.send({
       type: "start",
       slot: this.slot,
       listeners: this.#process.grants,
+      counterDescriptor: this.#process.counters?.descriptor,
       ...command,
     });
     return this.#ready.promise;
@@ -236,6 +238,19 @@ export class WorkerHandle {
     }
   }
 
+  /** The last report with the counts that the worker has written since. */
+  #readCounts(reported: WorkerSnapshot | undefined): WorkerSnapshot | undefined {
+    const written = this.#process.counters?.page.read();
+    if (reported === undefined || written === undefined) return reported;
+    const counters = Object.entries(written).map(([endpoint, slots]) => {
+      const later = new EndpointCounters(slots);
+      // It may have stopped writing: every slot only ever grows, so the larger is the later one.
+      later.raiseTo(new EndpointCounters(reported.counters[endpoint]));
+      return [endpoint, later.slots] as const;
+    });
+    return { ...reported, counters: Object.fromEntries(counters) };
+  }
+
   #answer(id: number): void {
     this.#answers.get(id)?.();
     this.#answers.delete(id);
@@ -249,6 +264,8 @@ export class WorkerHandle {
   #end(exit: WorkerExit): void {
     this.#cancelKill?.();
     for (const id of this.#answers.keys()) this.#answer(id);
+    this.#snapshot = this.#readCounts(this.#snapshot);
+    this.#process.counters?.page.close();
     this.#exit = exit;
     this.#enter("exited");
     this.#ready.reject(this.failure);

@@ -1,4 +1,5 @@
 import type { Command, ListenerGrant, Report, WorkerSnapshot } from "../protocol.ts";
+import type { CounterPage } from "./counter-page.ts";
 import type { Listener } from "../listener/listener.ts";
 
 /** How a worker ended. */
@@ -19,6 +20,8 @@ export interface WorkerProcess {
   readonly pid: number | undefined;
   /** Listeners in the form its `start` command wants. */
   readonly grants: readonly ListenerGrant[];
+  /** Memory it keeps its counts in, with the descriptor that this has in its own table. */
+  readonly counters?: { readonly page: CounterPage; readonly descriptor: number } | undefined;
   send(command: Command): void;
   /** Sends `reopen` with a handle of the endpoint's listener. */
   reopen(endpoint: string, limit: number): void;

@@ -13,7 +13,10 @@ import type { SpawnWorker } from "./worker-process.ts";
 const RESPAWN_MS = 1_000;
 
 /** What a worker is started with, whichever slot it fills. */
-export type WorkerStart = Omit<StartCommand, "type" | "slot" | "listeners" | "reportAfterRequests">;
+export type WorkerStart = Omit<
+  StartCommand,
+  "type" | "slot" | "listeners" | "counterDescriptor" | "reportAfterRequests"
+>;
 
 export interface WorkerSlotOptions {
   /** Stable number of the slot, a label of its workers. */

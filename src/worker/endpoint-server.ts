@@ -3,7 +3,7 @@ import type { App } from "../app/app.ts";
 import { assignEndpoint, type EndpointContext } from "../app/context.ts";
 import type { Endpoint, HttpConfig } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
-import { EndpointCounters } from "../counters.ts";
+import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import { createNodeEngine } from "../http/node.ts";
@@ -22,6 +22,7 @@ export type ListenTarget = { readonly fd: number } | BoundSocket;
 export interface EndpointServerOptions {
   readonly endpoint: Endpoint;
   readonly context: EndpointContext;
+  readonly counters: EndpointCounters;
   readonly app: App;
   readonly http: HttpConfig;
   readonly checkTarget: string;
@@ -34,7 +35,7 @@ export interface EndpointServerOptions {
 
 /** Accepts on one endpoint, counts what it accepts and hands it to the HTTP engine. */
 export class EndpointServer {
-  readonly counters: EndpointCounters = new EndpointCounters();
+  readonly counters: EndpointCounters;
   readonly connections: Connections;
   readonly #options: EndpointServerOptions;
   readonly #engine: HttpEngine;
@@ -45,6 +46,7 @@ export class EndpointServer {
 
   constructor(options: EndpointServerOptions) {
     this.#options = options;
+    this.counters = options.counters;
     this.#gate = new Gate({ shut: () => this.#closeListener(), report: options.reportLoad });
     this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
     this.#engine = this.#createEngine();

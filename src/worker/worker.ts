@@ -5,12 +5,14 @@ import { getContext, type EndpointContext } from "../app/context.ts";
 import { createTrustedProxies } from "../app/forwarded.ts";
 import { importApp, type AppModule } from "../app/load.ts";
 import type { Config, Endpoint } from "../config/config.ts";
+import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
 import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
 import { createAccessLog, type AccessLog } from "../log/access.ts";
 import type { Logger } from "../log/logger.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import { CounterWriter } from "./counter-writer.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
 import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
@@ -42,6 +44,7 @@ export class Worker {
   #app: App | undefined;
   #health: HealthPoll | undefined;
   #accessLog: AccessLog | undefined;
+  #counters: CounterWriter | undefined;
   #snapshots: NodeJS.Timeout | undefined;
   #deadline: Deadline | undefined;
 
@@ -88,6 +91,7 @@ export class Worker {
 
   /** All that was counted so far. */
   snapshot(): WorkerSnapshot {
+    this.#counters?.write();
     return {
       counters: Object.fromEntries(
         this.#servers.map((server) => [server.name, server.counters.slots.slice()]),
@@ -115,7 +119,9 @@ export class Worker {
       style: this.#host.isPretty ? "pretty" : "json",
     });
     const onAnswered = this.#reportAfter(command.reportAfterRequests);
-    const servers = config.endpoints.map((endpoint) => {
+    const counterWriter = new CounterWriter(config.endpoints.length, command.counterDescriptor);
+    this.#counters = counterWriter;
+    const servers = config.endpoints.map((endpoint, index) => {
       const context: EndpointContext = {
         name: endpoint.name,
         server: serverAddressOf(endpoint),
@@ -125,6 +131,7 @@ export class Worker {
       return new EndpointServer({
         endpoint,
         context,
+        counters: counterWriter.counters[index] ?? new EndpointCounters(),
         app,
         http: config.http,
         checkTarget: command.checkTarget,
@@ -141,6 +148,7 @@ export class Worker {
       if (grant !== undefined) await server.listen(this.#host.openTarget(grant));
     }
     this.#snapshots = setInterval(() => this.#push(), SNAPSHOT_INTERVAL_MS).unref();
+    this.#push();
     this.#host.report({ type: "ready" });
   }
 

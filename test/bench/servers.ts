@@ -21,7 +21,7 @@ export interface Server {
   readonly socket: string;
   readonly pid: number;
   /** Empties the log: a file that only grows measures how the machine finds memory for it. */
-  emptyLog(): void;
+  readonly emptyLog: () => void;
   stop(): Promise<void>;
 }
 

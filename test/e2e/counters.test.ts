@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { CounterWatch } from "../helpers/counter-watch.ts";
 import { eventually, within } from "../helpers/deadline.ts";
-import type { Metrics } from "../helpers/metrics.ts";
+import { scrape, type Metrics } from "../helpers/metrics.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { onEnd } from "../helpers/scope.ts";
 import { serveApp, type Serving } from "../helpers/serving.ts";
 import { accepted, keepAliveAgent, STOPPED } from "../helpers/stopping.ts";
@@ -25,6 +26,24 @@ function keepBusy(t: TestContext, service: Serving): void {
     isOn = false;
     await within(DEADLINE_MS, Promise.all(clients), "the clients to end");
   });
+}
+
+/** 20 GETs, 5 POSTs, and a response that has begun and does not end: by then all before it was written. */
+async function serveAndStream(t: TestContext, service: Serving): Promise<RawClient> {
+  for (let index = 0; index < 20; index += 1) await service.request({ path: "/" });
+  for (let index = 0; index < 5; index += 1) await service.request({ path: "/echo", body: "x" });
+  const client = await RawClient.open(t, { path: service.socketPath });
+  client.send("GET /chunks?count=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+  await client.until(/chunk 1/);
+  return client;
+}
+
+function countsOf(metrics: Metrics): { gets: number; posts: number; inFlight: number | undefined } {
+  return {
+    gets: metrics.sum(REQUESTS, { method: "GET", status: "2xx" }),
+    posts: metrics.sum(REQUESTS, { method: "POST", status: "2xx" }),
+    inFlight: metrics.value("outrigger_endpoint_requests_in_flight"),
+  };
 }
 
 describe("counters", () => {
@@ -102,6 +121,39 @@ describe("counters", () => {
     assert.equal(metrics.value(ACCEPTED), 105);
     assert.equal(metrics.sum(CLOSED), 105);
     assert.equal(metrics.value("outrigger_endpoint_requests_in_flight"), 0);
+  });
+
+  it("keep what a worker counted until it was killed", async (t) => {
+    const service = await serveApp(t, "hello.mjs");
+    for (let kills = 1; kills <= 3; kills += 1) {
+      const stream = await serveAndStream(t, service);
+      const [victim = 0] = service.program.workerPids();
+      process.kill(victim, "SIGKILL");
+      await stream.ended();
+      await service.program.line((line) => line.msg === "worker exited" && line["pid"] === victim);
+      const metrics = await service.metrics();
+      assert.deepEqual(countsOf(metrics), { gets: 20 * kills, posts: 5 * kills, inFlight: 0 });
+      assert.equal(metrics.value(ACCEPTED), 26 * kills);
+      assert.equal(metrics.sum(CLOSED, { reason: "worker_lost" }), kills);
+      assert.equal(metrics.value(OPEN), 0);
+      await eventually(
+        DEADLINE_MS,
+        () => service.program.workerPids().some((pid) => pid !== victim) || undefined,
+        "the next worker",
+      );
+    }
+  });
+
+  it("are exact while a worker is frozen, and the scrape hardly waits", async (t) => {
+    const service = await serveApp(t, "hello.mjs");
+    await serveAndStream(t, service);
+    const [frozen = 0] = service.program.workerPids();
+    process.kill(frozen, "SIGSTOP");
+    onEnd(t, () => process.kill(frozen, "SIGCONT"));
+    const metrics = await scrape(service.opsPort);
+    assert.equal(metrics.value("outrigger_metrics_workers_missing"), 1);
+    assert.deepEqual(countsOf(metrics), { gets: 20, posts: 5, inFlight: 1 });
+    assert.equal(metrics.value(ACCEPTED), 26);
   });
 
   it("are complete in the last scrape before the program ends", async (t) => {
