@@ -34,7 +34,8 @@ export class WorkerSet {
   #startCommand: WorkerStart;
   /** One change at a time, so that no more than one worker is ever on top. */
   #turns: Promise<void> = Promise.resolve();
-  readonly #recycling = new Set<WorkerSlot>();
+  /** Slots whose worker has served long enough; each takes back the timer until the next try. */
+  readonly #recycling = new Map<WorkerSlot, () => void>();
   readonly #balancer: Balancer<WorkerHandle> | undefined;
   #forced = 0;
   #missing = 0;
@@ -179,6 +180,7 @@ export class WorkerSet {
     this.#isFilling = false;
     this.#balancer?.stop();
     for (const slot of this.#slots) slot.stopRestart();
+    for (const cancel of this.#recycling.values()) cancel();
   }
 
   get #graceMs(): number {
@@ -197,7 +199,7 @@ export class WorkerSet {
   /** A successor that cannot start is tried again when the worker reports next, but not at once. */
   async #recycle(slot: WorkerSlot, worn: WorkerHandle, reason: RestartReason): Promise<void> {
     if (this.#recycling.has(slot)) return;
-    this.#recycling.add(slot);
+    this.#recycling.set(slot, () => {});
     const { log } = this.#options;
     log.info({ worker: slot.index, reason }, "recycling worker");
     try {
@@ -209,7 +211,8 @@ export class WorkerSet {
     } catch (error) {
       if (!this.#isFilling) return;
       log.error({ worker: slot.index, reason, error: describeError(error) }, "recycling failed");
-      this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
+      const cancel = this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
+      this.#recycling.set(slot, cancel);
     }
   }
 

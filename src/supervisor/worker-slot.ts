@@ -139,7 +139,14 @@ export class WorkerSlot {
       onLoad: this.#options.onLoad,
     });
     const { reportAfterRequests } = policy;
-    return { handle, start: () => handle.start({ ...start, reportAfterRequests }) };
+    return {
+      handle,
+      async start() {
+        await handle.start({ ...start, reportAfterRequests });
+        // Ready and gone before anybody could take note of it.
+        if (handle.state === "exited") throw handle.failure;
+      },
+    };
   }
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
@@ -191,6 +198,8 @@ export class WorkerSlot {
     } catch (error) {
       // A worker that cannot start is heard of when it exits; one that could not be spawned is not.
       if (this.#current !== undefined || this.#cancelRestart !== undefined) return;
+      // Taken away while its worker started.
+      if (this.#isRetired) return;
       const { clock, log, isWanted, index } = this.#options;
       if (!isWanted()) return;
       log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");

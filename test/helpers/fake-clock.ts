@@ -20,6 +20,11 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** When the next timer is due; undefined when none is set. */
+  get nextMs(): number | undefined {
+    return this.#next(Number.POSITIVE_INFINITY)?.atMs;
+  }
+
   /** Timers that have not fired and were not taken back. */
   get pending(): number {
     return this.#timers.size;

@@ -5,13 +5,16 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { within } from "./deadline.ts";
+import { forAll } from "./for-all.ts";
 import { request } from "./http.ts";
 import { countRows, kernelRows, kernelRowsIn, openDescriptors } from "./kernel.ts";
 import { Metrics } from "./metrics.ts";
 import { needs } from "./needs.ts";
 import { startNginx } from "./nginx.ts";
 import { runningInGroup, startGroup } from "./process-group.ts";
+import { createChance } from "./random.ts";
 import { onEnd, type Scope } from "./scope.ts";
+import { shrink } from "./shrink.ts";
 import { tempDir } from "./temp-dir.ts";
 
 async function serve(scope: Scope, path: string): Promise<Server> {
@@ -52,6 +55,44 @@ describe("onEnd", () => {
     onEnd(scope, () => calls.push(3));
     await assert.rejects(end(), /second/);
     assert.deepEqual(calls, [3, 1]);
+  });
+});
+
+describe("createChance", () => {
+  it("draws the same for a seed, and something else for the next", () => {
+    const drawn = [1, 2, 1, 0].map((seed) => createChance(seed).list(20, createChance(seed).next));
+    assert.deepEqual(drawn[0], drawn[2]);
+    assert.equal(new Set(drawn.map((numbers) => numbers[0])).size, 3);
+  });
+
+  it("draws everything there is about as often", () => {
+    const { pick } = createChance(5);
+    const drawn = Map.groupBy(
+      Array.from({ length: 3_000 }, () => pick(["a", "b", "c"])),
+      String,
+    );
+    for (const [item, { length }] of drawn) assert.ok(Math.abs(length - 1_000) < 100, item);
+    assert.equal(drawn.size, 3);
+  });
+});
+
+describe("forAll", () => {
+  it("names the seed and the case that does not hold", () => {
+    const check = (drawn: number): void => assert.ok(drawn < 90, "too large");
+    assert.throws(
+      () => forAll({ draw: ({ below }) => below(100), check }),
+      /^Error: Does not hold for seed \d+: 9\d\ntoo large/,
+    );
+    forAll({ draw: ({ below }) => below(90), check });
+  });
+});
+
+describe("shrink", () => {
+  it("leaves what a failure needs", async () => {
+    const sequence = Array.from({ length: 100 }, (_, index) => index);
+    const fails = (shorter: readonly number[]): Promise<boolean> =>
+      Promise.resolve([3, 57, 58].every((needed) => shorter.includes(needed)));
+    assert.deepEqual(await shrink(sequence, fails), [3, 57, 58]);
   });
 });
 

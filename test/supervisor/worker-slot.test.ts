@@ -223,6 +223,17 @@ describe("a reload", () => {
     assert.equal(setup.appOf(2), "./third.js");
   });
 
+  it("fails when a successor is gone as soon as it is ready", async () => {
+    const setup = await Setup.serving(1);
+    const done = setup.set.replaceAll(NEXT);
+    await settle();
+    setup.worker(1).ready();
+    setup.worker(1).exit({ code: 1 });
+    await assert.rejects(done, { code: "ERR_WORKER" });
+    assert.deepEqual(setup.worker(0).heard, ["start"]);
+    assert.deepEqual(setup.living, [[0, 100, "ready"]]);
+  });
+
   it("is given up when all drain, its successor included", async () => {
     const setup = await Setup.serving(2);
     const { set, workers, clock } = setup;
@@ -344,6 +355,19 @@ describe("shrinking", () => {
     assert.deepEqual(setup.living.at(-1), [1, 102, "ready"], "its number is free again");
   });
 
+  it("starts nobody in a slot whose worker was about to start", async () => {
+    const setup = await Setup.serving(2);
+    const { set, workers, clock } = setup;
+    setup.worker(1).exit({ code: 1 });
+    clock.advance(0);
+    await set.shrink();
+    setup.worker(2).exit();
+    await settle();
+    clock.advance(120_000);
+    assert.equal(workers.length, 3);
+    assert.deepEqual(setup.living, [[0, 100, "ready"]]);
+  });
+
   it("reloads those only that stay", async () => {
     const setup = await Setup.serving(2);
     await setup.set.shrink();
@@ -411,6 +435,20 @@ describe("recycling", () => {
     await settle();
     await setup.lastIsReady();
     assert.equal(set.restarts.max_requests, 1);
+  });
+
+  it("is not tried again once all drain", async () => {
+    const setup = await Setup.serving(1, RECYCLED);
+    const { clock, set } = setup;
+    setup.answered(0, 2);
+    await settle();
+    setup.worker(1).exit({ code: 3 });
+    await settle();
+    assert.equal(clock.pending, 1);
+    const drained = set.drain(clock.now() + 1_000);
+    setup.worker(0).exit();
+    await drained;
+    assert.equal(clock.pending, 0, "a timer would keep the process");
   });
 
   it("leaves a worker alone that crashed and was replaced before its turn came", async () => {
