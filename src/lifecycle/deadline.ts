@@ -74,3 +74,13 @@ export async function settledBefore(
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** Resolves `true` when `promise` settles well, `false` when it takes longer than `delayMs`. */
+export async function settledWithin(promise: Promise<unknown>, delayMs: number): Promise<boolean> {
+  const deadline = new Deadline(delayMs);
+  try {
+    return await settledBefore(promise, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+}

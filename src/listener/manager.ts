@@ -1,5 +1,6 @@
 import type { Endpoint } from "../config/config.ts";
 import { describeError, OutriggerError } from "../errors.ts";
+import { settledWithin } from "../lifecycle/deadline.ts";
 import { AbstractListener } from "./abstract.ts";
 import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
 import { TcpListener } from "./tcp.ts";
@@ -7,6 +8,8 @@ import { UnixListener } from "./unix.ts";
 
 /** How often the guard looks at the socket files. */
 const GUARD_INTERVAL_MS = 1_000;
+/** How long to wait for a claim that is not wanted any more: a name to look up may take longer. */
+const GIVE_BACK_MS = 500;
 
 export interface GuardEvent {
   readonly listener: Listener;
@@ -38,6 +41,12 @@ export class ListenerManager {
       throw error;
     }
     return manager;
+  }
+
+  /** Closes what a claim comes to that nobody wants any more; when it takes long, that is not waited for. */
+  static async giveBack(claim: Promise<ListenerManager>): Promise<void> {
+    const givenBack = claim.then((late) => late.close()).catch(() => {});
+    await settledWithin(givenBack, GIVE_BACK_MS);
   }
 
   /** In the order of the endpoints; what `reclaim` replaces is replaced in this very array. */

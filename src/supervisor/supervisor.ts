@@ -116,9 +116,9 @@ export class Supervisor {
    * @param graceMs Time until what is left is cut (the configured grace period).
    */
   stop(graceMs: number = this.#config.drain.gracePeriodMs): Promise<Stopped> {
-    const wasStarting = this.#phase === "starting";
+    const hasNothingToDrain = this.#phase === "starting" || this.#phase === "stopped";
     this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
-    if (wasStarting) return this.stopped;
+    if (hasNothingToDrain) return this.stopped;
     if (this.#deadline === undefined) {
       this.#deadline = new Deadline(graceMs);
       void this.#drain(this.#deadline);
@@ -178,7 +178,7 @@ export class Supervisor {
     try {
       return await this.#unlessAborted(claim);
     } catch (error) {
-      void claim.then((late) => late.close()).catch(() => {});
+      await ListenerManager.giveBack(claim);
       throw error;
     }
   }

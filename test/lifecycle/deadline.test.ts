@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Deadline, settledBefore, systemClock } from "../../src/lifecycle/deadline.ts";
+import {
+  Deadline,
+  settledBefore,
+  settledWithin,
+  systemClock,
+} from "../../src/lifecycle/deadline.ts";
 import { within } from "../helpers/deadline.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 
@@ -75,6 +80,17 @@ describe("settledBefore", () => {
 
   it("rejects as the promise does", async () => {
     await assert.rejects(settledBefore(Promise.reject(new Error("no")), never), /no/);
+  });
+});
+
+describe("settledWithin", () => {
+  it("is true for a promise that resolves in time, false for one that does not", async () => {
+    assert.equal(await settledWithin(Promise.resolve(), 10_000), true);
+    assert.equal(await settledWithin(new Promise(() => {}), 1), false);
+  });
+
+  it("rejects as the promise does", async () => {
+    await assert.rejects(settledWithin(Promise.reject(new Error("no")), 10_000), /no/);
   });
 });
 
