@@ -7,6 +7,7 @@ import {
   METHODS,
   REJECT_REASONS,
 } from "../src/counters.ts";
+import { forAll } from "./helpers/for-all.ts";
 
 describe("EndpointCounters", () => {
   it("keeps every reason apart", () => {
@@ -88,6 +89,45 @@ describe("EndpointCounters", () => {
     assert.deepEqual(sumOf(shares), sumOf(shares.toReversed()));
     assert.deepEqual(sumOf(shares), sumOf(shares.toSorted(() => -1)));
   });
+
+  it("adds slot by slot, in whatever order and grouping", () => {
+    const { length } = new EndpointCounters().slots;
+    const sum = (...parts: readonly EndpointCounters[]): EndpointCounters => {
+      const total = new EndpointCounters();
+      for (const part of parts) total.add(part);
+      return total;
+    };
+    forAll({
+      cases: 100,
+      draw: ({ list, below }) =>
+        list(3, () => new EndpointCounters(new Float64Array(list(length, () => below(2 ** 40))))),
+      check([a = sum(), b = sum(), c = sum()]) {
+        const slots = a.slots.map((n, at) => n + (b.slots[at] ?? 0) + (c.slots[at] ?? 0));
+        for (const total of [sum(a, b, c), sum(c, a, b), sum(sum(a, b), c), sum(a, sum(b, c))])
+          assert.deepEqual(total.slots, slots);
+      },
+    });
+  });
+
+  it("keeps what is open and in flight apart from what has ended, whatever is counted", () =>
+    forAll({
+      draw: ({ list, below }) => list(below(200), () => below(5)),
+      check(steps) {
+        const counters = new EndpointCounters();
+        const real = { open: 0, inFlight: 0 };
+        for (const step of steps) {
+          if (step === 0) counters.countAccepted();
+          if (step === 0) real.open += 1;
+          if (step === 1 && real.open > 0) counters.countClosed("client");
+          if (step === 1 && real.open > 0) real.open -= 1;
+          if (step === 2) counters.countStarted();
+          if (step === 2) real.inFlight += 1;
+          if (step === 3 && real.inFlight > 0) counters.countFinished("GET", 200, 0.1);
+          if (step === 3 && real.inFlight > 0) real.inFlight -= 1;
+        }
+        assert.deepEqual({ open: counters.open, inFlight: counters.inFlight }, real);
+      },
+    }));
 
   it("survives the way to another process", () => {
     const counters = new EndpointCounters();

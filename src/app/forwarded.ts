@@ -1,5 +1,7 @@
 import { BlockList, isIP } from "node:net";
 
+const HIGHEST_PORT = 65_535;
+
 /** Who sent a request. */
 export interface Client {
   readonly address: string;
@@ -97,5 +99,7 @@ function parseNode(text: string): Client | undefined {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(bare) ?? [];
   const address = bracketed ?? plain ?? "";
   if (isIP(address) === 0) return undefined;
-  return port === undefined ? { address } : { address, port: Number(port) };
+  // Who sent it is known all the same.
+  if (port === undefined || Number(port) > HIGHEST_PORT) return { address };
+  return { address, port: Number(port) };
 }

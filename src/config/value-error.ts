@@ -10,9 +10,10 @@ export class ValueError extends OutriggerError {
   readonly reason: string;
 
   constructor(value: string, reason: string, code: ErrorCode = "ERR_CONFIG") {
-    super(code, `Cannot use ${JSON.stringify(value)}: ${reason}`);
+    const printable = reason.replace(/\p{Cc}/gu, escapeControl);
+    super(code, `Cannot use ${JSON.stringify(value)}: ${printable}`);
     this.value = value;
-    this.reason = reason;
+    this.reason = printable;
   }
 
   /** The same refusal of a larger value this one is a part of. */
@@ -24,4 +25,9 @@ export class ValueError extends OutriggerError {
   at(place: string): OutriggerError {
     return new OutriggerError(this.code, `Cannot use ${place}: ${this.reason}`, { cause: this });
   }
+}
+
+/** A reason may quote parts of the value: a sentence stays one line all the same. */
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -85,6 +85,10 @@ const CASES: Record<string, Case> = {
     xff: "203.0.113.7:4711",
     client: { address: "203.0.113.7", port: 4711 },
   },
+  "an IPv4 hop whose port is none": {
+    xff: "203.0.113.7:65536",
+    client: { address: "203.0.113.7" },
+  },
   "a bare IPv6 hop": { xff: "2001:db8::7", client: { address: "2001:db8::7" } },
   "an IPv6 hop in brackets": { xff: "[2001:db8::7]", client: { address: "2001:db8::7" } },
   "an IPv6 hop with its port, quoted": {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatDuration, parseDuration } from "../../src/config/duration.ts";
+import { forAll } from "../helpers/for-all.ts";
+import { valueOf } from "../helpers/value-of.ts";
 
 describe("parseDuration", () => {
   const durations: Record<string, number> = {
@@ -30,6 +32,17 @@ describe("parseDuration", () => {
       assert.throws(() => parseDuration(text), { code: "ERR_CONFIG", message });
     });
   }
+
+  it("reads whole milliseconds or refuses, whatever it is given", () =>
+    forAll({
+      draw: ({ text }) => text("0123456789msh. -+e", 8),
+      check(text) {
+        const milliseconds = valueOf(() => parseDuration(text));
+        if (milliseconds === undefined) return;
+        assert.ok(Number.isSafeInteger(milliseconds) && milliseconds >= 0);
+        assert.ok(milliseconds < 2 ** 31);
+      },
+    }));
 });
 
 describe("formatDuration", () => {
@@ -42,4 +55,12 @@ describe("formatDuration", () => {
       assert.equal(parseDuration(text), milliseconds);
     });
   }
+
+  it("writes what reads back as the same, for every length of time there may be", () =>
+    forAll({
+      draw: ({ below, pick, next }) =>
+        Math.min(Math.floor(next() * 2 ** (1 + below(31))) * pick([1, 1_000, 60_000]), 2 ** 31 - 1),
+      check: (milliseconds) =>
+        assert.equal(parseDuration(formatDuration(milliseconds)), milliseconds),
+    }));
 });

@@ -97,6 +97,7 @@ describe("parseEndpoint", () => {
     "/run/a\nb.sock": /control character/,
     "/run/a\0b.sock": /control character/,
     "unix:/run/a.sock ": /white space/,
+    "a\nb": /did you mean "\.\/a\\u000ab"/,
     "@": /expected a name after the @/,
     "@a\0b": /control character/,
     "fd:1": /descriptor above 2/,

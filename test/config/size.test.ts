@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatSize, parseSize } from "../../src/config/size.ts";
-import { seededRandom } from "../helpers/random.ts";
+import { forAll } from "../helpers/for-all.ts";
+import { valueOf } from "../helpers/value-of.ts";
 
 describe("parseSize", () => {
   const sizes: Record<string, number> = {
@@ -17,6 +18,17 @@ describe("parseSize", () => {
       assert.throws(() => parseSize(text), { code: "ERR_CONFIG", message });
     });
   } // prettier-ignore
+
+  it("reads a size or refuses it, whatever it is given", () =>
+    forAll({
+      draw: ({ text }) => text("0123456789KMGTib. -+e", 8),
+      check(text) {
+        const bytes = valueOf(() => parseSize(text));
+        if (bytes === undefined) return;
+        assert.ok(Number.isSafeInteger(bytes) && bytes >= 0);
+        assert.equal(parseSize(formatSize(bytes)), bytes);
+      },
+    }));
 });
 
 describe("formatSize", () => {
@@ -27,11 +39,9 @@ describe("formatSize", () => {
     it(`writes ${bytes} bytes as ${text}`, () => assert.equal(formatSize(bytes), text));
   }
 
-  it("writes what reads back as the same", () => {
-    const random = seededRandom(1);
-    for (let round = 0; round < 1_000; round += 1) {
-      const bytes = 2 ** 10 * Math.floor(random() * 2 ** (1 + Math.floor(random() * 30)));
-      assert.equal(parseSize(formatSize(bytes)), bytes);
-    }
-  });
+  it("writes what reads back as the same", () =>
+    forAll({
+      draw: ({ below, next }) => 2 ** 10 * Math.floor(next() * 2 ** (1 + below(30))),
+      check: (bytes) => assert.equal(parseSize(formatSize(bytes)), bytes),
+    }));
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EndpointCounters } from "../../src/counters.ts";
+import { EndpointCounters } from "../../src/counters.ts";
 import type { WorkerSnapshot } from "../../src/protocol.ts";
 import { Ledger } from "../../src/supervisor/ledger.ts";
+import { forAll } from "../helpers/for-all.ts";
 import { workerSnapshot } from "../helpers/fake-workers.ts";
 
 /** Three connections of which one was closed, two requests of which one has ended. */
@@ -76,6 +77,49 @@ describe("Ledger", () => {
       assert.equal(new Set(sums).size, 1, JSON.stringify(sums));
     }
   });
+
+  it("is exact and never lets a total fall, however reports and ends follow each other", () =>
+    forAll({
+      cases: 200,
+      draw: ({ list, below, is }) =>
+        list(60, () => ({
+          worker: below(4),
+          isEnd: is(0.2),
+          accepted: below(9),
+          answered: below(9),
+        })),
+      check(steps) {
+        const ledger = new Ledger(["app"]);
+        const living = new Map<number, EndpointCounters>();
+        const real = { accepted: 0, answered: 0 };
+        let before = new EndpointCounters();
+        for (const { worker, isEnd, accepted, answered } of steps) {
+          const counters = living.get(worker) ?? new EndpointCounters();
+          for (let count = 0; count < accepted; count += 1) counters.countAccepted();
+          for (let count = 0; count < answered; count += 1) counters.countStarted();
+          for (let count = 1; count < answered; count += 1) counters.countFinished("GET", 200, 0.1);
+          real.accepted += accepted;
+          real.answered += Math.max(answered - 1, 0);
+          const snapshot = { ...workerSnapshot(), counters: { app: counters.slots } };
+          if (isEnd) ledger.retire({ slot: worker, snapshot }, "worker_lost");
+          if (isEnd) living.delete(worker);
+          else living.set(worker, counters);
+          const others = [...living.values()].map(({ slots }) => ({
+            ...workerSnapshot(),
+            counters: { app: slots },
+          }));
+          const total = ledger.total("app", others);
+          const open = [...living.values()].reduce((sum, one) => sum + one.open, 0);
+          const inFlight = [...living.values()].reduce((sum, one) => sum + one.inFlight, 0);
+          assert.deepEqual(
+            [total.accepted, total.answered, total.open, total.inFlight],
+            [real.accepted, real.answered, open, inFlight],
+          );
+          assert.ok(total.slots.every((count, at) => count >= (before.slots[at] ?? 0)));
+          before = total;
+        }
+      },
+    }));
 
   it("adds the processor time of a slot's dead to that of its workers", () => {
     const ledger = new Ledger(["app"]);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FRESH_ACCOUNT, isHopeless, planRestart } from "../../src/supervisor/restart-policy.ts";
+import { forAll } from "../helpers/for-all.ts";
+import type { Chance } from "../helpers/random.ts";
 
 /** Delays of workers that end one after the other, each after having lived so long. */
 function delays(lives: readonly number[], random: () => number = () => 0): number[] {
@@ -54,6 +56,43 @@ describe("planRestart", () => {
     assert.deepEqual(planRestart(account, 0, 0).account, { failures: 4 });
     assert.deepEqual(account, { failures: 3 });
   });
+});
+
+describe("planRestart, for any lives and any jitter", () => {
+  const LIVED_LONG_MS = 10_000;
+
+  function draw({ list, below, is, next }: Chance): { livedMs: number; random: number }[] {
+    const livedMs = (): number => (is(0.1) ? LIVED_LONG_MS + below(1e6) : below(LIVED_LONG_MS));
+    return list(1 + below(30), () => ({ livedMs: livedMs(), random: next() }));
+  }
+
+  it("waits as long as without jitter, or up to a fifth less, in whole milliseconds", () =>
+    forAll({
+      draw,
+      check(ends) {
+        const jitter = ends.map(({ random }) => random).values();
+        const lives = ends.map(({ livedMs }) => livedMs);
+        const longest = delays(lives);
+        const waited = delays(lives, () => jitter.next().value ?? 0);
+        for (const [index, delay] of waited.entries()) {
+          const most = longest[index] ?? 0;
+          assert.ok(Number.isInteger(delay) && delay >= most * 0.8 && delay <= most);
+        }
+      },
+    }));
+
+  it("waits no shorter from one failure to the next, and not at all after a long life", () =>
+    forAll({
+      draw,
+      check(ends) {
+        const lives = ends.map(({ livedMs }) => livedMs);
+        const waited = delays(lives);
+        for (const [index, delay] of waited.entries()) {
+          const hasLived = (lives[index] ?? 0) >= LIVED_LONG_MS;
+          assert.ok(hasLived ? delay === 0 : delay >= (waited[index - 1] ?? 0));
+        }
+      },
+    }));
 });
 
 describe("isHopeless", () => {
