@@ -24,6 +24,7 @@ const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const OPEN = "outrigger_endpoint_connections";
 const ACCEPTED = "outrigger_endpoint_connections_accepted_total";
 const CLOSED = "outrigger_endpoint_connections_closed_total";
+const REJECTED = "outrigger_endpoint_connections_rejected_total";
 const REQUESTS = "http_server_request_duration_seconds_count";
 
 /** Accepted connections as the kernel has them: it shows the name the socket was bound under, not the public one. */
@@ -213,30 +214,65 @@ describe("two endpoints", () => {
 });
 
 describe("labels", () => {
-  it("do not grow with what clients send", async (t) => {
-    const service = await serveApp(t, "hello.mjs");
-    for (const method of ["GET", "PROPFIND"]) await service.request({ path: "/x", method });
-    const [client] = await openClients(t, service.socketPath, 1);
-    await client?.send("BREW-0 / HTTP/1.1\r\n\r\n").until(/^HTTP\/1.1 400/);
-    const seriesOf = async (): Promise<string[]> => [...(await service.metrics()).toMap().keys()];
-    const before = await eventually(
-      DEADLINE_MS,
-      async () => {
-        const { length } = (await seriesOf()).filter((series) => series.startsWith(REQUESTS));
-        return length === 2 ? await seriesOf() : undefined;
-      },
-      "the series of two methods",
-    );
+  const CLIENTS = 16;
+
+  /** Does something so many times, a few at a time. */
+  async function times(count: number, act: (index: number) => Promise<unknown>): Promise<void> {
+    const indices = Array.from({ length: count }, (_, index) => index).values();
+    const clients = Array.from({ length: CLIENTS }, async () => {
+      for (const index of indices) await act(index);
+    });
+    await Promise.all(clients);
+  }
+
+  it("do not grow with 10,000 paths, hosts, agents and methods of their own", async (t) => {
+    const args = ["--access-log", "off"];
+    const service = await serveApp(t, "hello.mjs", { args });
     const methods = METHODS.filter(
       (method) => !COUNTED_METHODS.has(method) && method !== "CONNECT",
     );
-    for (let index = 0; index < 500; index += 1) {
+    const agent = keepAliveAgent(t);
+    const curious = async (index: number): Promise<void> => {
+      const headers = {
+        host: `host-${index}.example`,
+        "user-agent": `agent-${index}`,
+        "x-forwarded-for": `10.${index >> 8}.${index & 255}.1`,
+        "x-forwarded-host": `host-${index}.example`,
+      };
+      const path = `/path-${index}?query=${index}`;
       const method = methods[index % methods.length] ?? "";
-      const headers = { host: `host-${index}.example`, "user-agent": `agent-${index}` };
-      await service.request({ method, path: `/path-${index}?query=${index}`, headers });
-      const [stranger] = await openClients(t, service.socketPath, 1);
-      await stranger?.send(`BREW-${index} / HTTP/1.1\r\n\r\n`).ended();
-    }
-    assert.deepEqual(await seriesOf(), before);
+      const { status } = await service.request({ method, path, headers, agent });
+      assert.equal(status, 404);
+    };
+    const strange = async (index: number): Promise<void> => {
+      const stranger = await RawClient.open(t, { path: service.socketPath });
+      await stranger
+        .send(`BREW-${index} /tea-${index} HTTP/1.1\r\nHost: h${index}\r\n\r\n`)
+        .ended();
+      assert.match(stranger.received, /^HTTP\/1.1 400 /);
+      await stranger.close();
+    };
+    const counted = (): Promise<Metrics> => service.metrics();
+    const seriesOf = (metrics: Metrics): string[] => [...metrics.toMap().keys()].toSorted();
+    const seen = async (requests: number, strangers: number): Promise<Metrics> =>
+      await eventually(
+        DEADLINE_MS,
+        async () => {
+          const metrics = await counted();
+          const isAll =
+            metrics.sum(REQUESTS, { method: "_OTHER", status: "4xx" }) === requests &&
+            metrics.value(REJECTED, { reason: "bad_request" }) === strangers;
+          return isAll ? metrics : undefined;
+        },
+        `${requests} requests and ${strangers} that are none`,
+      );
+    await curious(0);
+    await strange(0);
+    const before = await seen(1, 1);
+    await times(10_000, curious);
+    await times(10_000, strange);
+    const after = await seen(10_001, 10_001);
+    assert.deepEqual(seriesOf(after), seriesOf(before));
+    assert.doesNotMatch(after.text, /path-|host-|agent-|tea-|BREW/);
   });
 });
