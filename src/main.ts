@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { leavePidOne } from "./cli/init.ts";
 import { refuseUnsuitableNode } from "./cli/node-version.ts";
 
 const exitCode = refuseUnsuitableNode(process.stderr) ?? (await start());
@@ -6,6 +7,7 @@ const exitCode = refuseUnsuitableNode(process.stderr) ?? (await start());
 process.exit(exitCode);
 
 async function start(): Promise<number> {
+  leavePidOne();
   const { run } = await import("./cli/run.ts");
   return await run();
 }

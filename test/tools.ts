@@ -8,6 +8,8 @@ const PACKAGES = {
   curl: "curl",
   promtool: "prometheus",
   h2load: "nghttp2-client",
+  tini: "tini",
+  busybox: "busybox",
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

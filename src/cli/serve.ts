@@ -6,6 +6,7 @@ import { forkWorker } from "../supervisor/fork-worker.ts";
 import { inlineWorker } from "../supervisor/inline-worker.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import type { ServeInvocation } from "./run.ts";
+import { INIT_ADVICE, NO_INIT } from "./init.ts";
 import { obeySignals } from "./signals.ts";
 import { readVersion } from "../version.ts";
 import { formatHostPort } from "../host-port.ts";
@@ -41,6 +42,7 @@ interface Service {
 
 async function serveUntilStopped({ supervisor, config, log }: Service): Promise<ExitCode> {
   log.info({ app: config.app, pid: process.pid, version: readVersion() }, "starting");
+  if (process.pid === 1) log.warn({ advice: INIT_ADVICE }, NO_INIT);
   await warnOfShortQueues(config, log);
   const { listeners, ops } = await supervisor.start();
   log.info(

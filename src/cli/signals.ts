@@ -7,7 +7,9 @@ import type { Host } from "./host.ts";
 /** nginx images stop with QUIT, which their pod may hand to us too. */
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 
-/** How soon after the first an interrupt is the same key press. */
+/** Those a terminal sends when a key is pressed. */
+const KEY_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
+/** How soon after the first such a signal is the same key press. */
 const ECHO_MS = 250;
 
 export interface SignalOptions {
@@ -31,11 +33,13 @@ export interface ObeyedSignals {
  */
 export function obeySignals({ host, supervisor, log, reread }: SignalOptions): ObeyedSignals {
   let stops = 0;
-  let interruptedAtMs = 0;
+  const pressedAtMs = new Map<NodeJS.Signals, number>();
   const stop = (signal: NodeJS.Signals): void => {
-    // One Ctrl-C may come twice: from the terminal to us, and by way of npm once more.
-    if (signal === "SIGINT" && Date.now() - interruptedAtMs < ECHO_MS) return;
-    if (signal === "SIGINT") interruptedAtMs = Date.now();
+    // One Ctrl-C may come twice: from the terminal to us, and by way of npm or an init once more.
+    if (KEY_SIGNALS.includes(signal)) {
+      if (Date.now() - (pressedAtMs.get(signal) ?? 0) < ECHO_MS) return;
+      pressedAtMs.set(signal, Date.now());
+    }
     stops += 1;
     log.info({ signal }, stops === 1 ? "stopping" : "stopping now");
     void (stops === 1 ? supervisor.stop() : supervisor.stop(0));

@@ -18,6 +18,8 @@ export interface ProgramOptions {
   readonly node?: string;
   /** Flags for Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** A command that starts the one that follows it. */
+  readonly wrapper?: readonly string[];
 }
 
 /** The line that says every endpoint is published. */
@@ -30,8 +32,10 @@ export interface ReadyLine extends LogLine {
 
 /** Starts the built program; it is killed with all its workers when the scope ends. */
 export function startProgram(scope: Scope, options: ProgramOptions): Program {
-  const group = startGroup(scope, options.node ?? process.execPath, {
-    args: [...(options.nodeArgs ?? []), PROGRAM, ...options.args],
+  const node = [options.node ?? process.execPath, ...(options.nodeArgs ?? [])];
+  const [command = "", ...args] = [...(options.wrapper ?? []), ...node, PROGRAM, ...options.args];
+  const group = startGroup(scope, command, {
+    args,
     env: { ...cleanEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

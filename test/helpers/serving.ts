@@ -13,6 +13,8 @@ export interface ServingOptions {
   /** Flags beside the socket, the ops port and one worker, which they override. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that starts the program. */
+  readonly wrapper?: readonly string[];
 }
 
 /** The program, ready, with an app on a Unix socket and its ops endpoint on a free port. */
@@ -40,13 +42,14 @@ export function fixture(name: string): string {
 export async function serveApp(
   scope: Scope,
   app: string,
-  { args = [], env = {} }: ServingOptions = {},
+  { args = [], env = {}, wrapper = [] }: ServingOptions = {},
 ): Promise<Serving> {
   const dir = await tempDir(scope);
   const socketPath = join(dir, "app.sock");
   const program = startProgram(scope, {
     args: [fixture(app), ...flagsUnless(args, socketPath), ...args],
     env,
+    wrapper,
   });
   const opsPort = await program.opsPort();
   const metrics = (): Promise<Metrics> => scrapeAll(opsPort);
