@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { countCpus } from "./cpu-count.ts";
 
 /** A stream we write text to. */
 export interface Output {
@@ -29,7 +30,7 @@ export const systemHost: Host = {
   argv: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
-  cpuCount: availableParallelism(),
+  cpuCount: countCpus((path) => readFileSync(path, "utf8"), availableParallelism()),
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
   readFile: (path) => readFileSync(path, "utf8"),
