@@ -8,7 +8,7 @@ import {
 import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endpoint-options.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHostPort, type HostPort } from "./host-port.ts";
-import { parseAbstractName, parseSocketPath } from "./socket-path.ts";
+import { escapePath, parseAbstractName, parseSocketPath, unescapePath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
 import { formatMode } from "./values.ts";
 
@@ -60,7 +60,8 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["name", endpoint.name],
   ];
   const given = options.filter(([, value]) => value !== undefined);
-  return `${formatAddress(endpoint)}?${given.map(([key, value]) => `${key}=${value}`).join("&")}`;
+  const address = file === undefined ? formatAddress(endpoint) : escapePath(file.path);
+  return `${address}?${given.map(([key, value]) => `${key}=${value}`).join("&")}`;
 }
 
 /** Writes where an endpoint is, as people do: `/run/app.sock`, `@name`, `127.0.0.1:8000`, `[::1]:8000`. */
@@ -97,8 +98,7 @@ function parseTarget(address: string, cwd: string): EndpointAddress {
   if (address.startsWith("@"))
     return { kind: "abstract", abstractName: parseAbstractName(address.slice(1)) };
   if (/^(?:fd|systemd):/.test(address)) throw refuseInherited(address);
-  if (/^(?:\/|\.\.?\/|~)/.test(address))
-    return { kind: "unix", path: parseSocketPath(address, cwd) };
+  if (/^(?:\/|\.\.?\/|~)/.test(address)) return parsePath(address, cwd);
   const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)/i.exec(address);
   if (url !== null) throw refuse(address, `an endpoint is not a URL: did you mean "${url[1]}"`);
   if (address.includes(":") || address.startsWith("[") || /^\d+$/.test(address)) {
@@ -106,7 +106,11 @@ function parseTarget(address: string, cwd: string): EndpointAddress {
   }
   if (!address.includes("/") && !/\.sock(?:et)?$/.test(address))
     throw refuse(address, explainBareWord(address));
-  return { kind: "unix", path: parseSocketPath(address, cwd) };
+  return parsePath(address, cwd);
+}
+
+function parsePath(text: string, cwd: string): EndpointAddress {
+  return { kind: "unix", path: parseSocketPath(unescapePath(text), cwd) };
 }
 
 function parseUnixForm(address: string, cwd: string): EndpointAddress {
@@ -117,7 +121,7 @@ function parseUnixForm(address: string, cwd: string): EndpointAddress {
       `unix: is followed by the path alone: did you mean "unix:${path.slice(1)}"`,
     );
   }
-  return { kind: "unix", path: parseSocketPath(path, cwd) };
+  return parsePath(path, cwd);
 }
 
 function refuseInherited(address: string): ValueError {

@@ -53,6 +53,12 @@ function readSocketPath(text: string, cwd: string): string {
       "ERR_ENDPOINT",
     );
   }
+  if (text.includes("?"))
+    throw new ValueError(
+      text,
+      'options do not belong here, and in --listen "?" of a path is %3F',
+      "ERR_ENDPOINT",
+    );
   return parseSocketPath(text, cwd);
 }
 

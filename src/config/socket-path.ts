@@ -9,11 +9,19 @@ const LONGEST_PATH_BYTES = 107;
 export function parseSocketPath(text: string, cwd: string): string {
   refuseWrongForm(text);
   const path = resolve(cwd, text);
-  if (path.includes("?"))
-    throw refuse(text, 'a socket path cannot hold "?", which begins the options');
   checkLength(text, "the path", path);
   checkLength(text, "its temporary name", join(dirname(path), "-".repeat(TEMPORARY_NAME_BYTES)));
   return path;
+}
+
+/** Writes a path so that no part of it can be taken for the options of an endpoint: `?` becomes `%3F`. */
+export function escapePath(path: string): string {
+  return path.replaceAll(/%(?=3f|25)/gi, "%25").replaceAll("?", "%3F");
+}
+
+/** The inverse of `escapePath`; any other `%` stands for itself. */
+export function unescapePath(text: string): string {
+  return text.replaceAll(/%(3f|25)/gi, (_, code: string) => (code === "25" ? "%" : "?"));
 }
 
 /** Checks the name of a Linux abstract socket, given without its `@`. */

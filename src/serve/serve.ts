@@ -2,7 +2,9 @@ import type { AppModule } from "../app/load.ts";
 import type { FlagValues } from "../config/layers.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { formatHostPort } from "../host-port.ts";
+import { escapePath } from "../config/socket-path.ts";
 import { formatMode } from "../config/values.ts";
+import { OutriggerError } from "../errors.ts";
 import { createLogger } from "../log/logger.ts";
 import { inlineWorker } from "../supervisor/inline-worker.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
@@ -67,11 +69,19 @@ function toEndpointText(listen: ListenOptions): string {
     return withOptions(formatHostPort({ host: listen.host ?? "::", port: listen.port }), { name });
   }
   const mode = listen.socketMode === undefined ? undefined : formatMode(listen.socketMode);
-  return withOptions(`unix:${listen.socket}`, { mode, group: toText(listen.socketGroup), name });
+  return withOptions(`unix:${escapePath(listen.socket)}`, {
+    mode,
+    group: toText(listen.socketGroup),
+    name,
+  });
 }
 
 function withOptions(address: string, options: Record<string, string | undefined>): string {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [key, value] of given) {
+    if (value?.includes("&") !== true) continue;
+    throw new OutriggerError("ERR_ENDPOINT", `Cannot use ${key} "${value}": it must not hold "&"`);
+  }
   if (given.length === 0) return address;
   return `${address}?${given.map(([key, value]) => `${key}=${value}`).join("&")}`;
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Phase } from "../lifecycle/phase.ts";
+import type { Stopped } from "../supervisor/closing.ts";
 import type { Started, Supervisor } from "../supervisor/supervisor.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { toMilliseconds, type Duration } from "./duration.ts";
@@ -9,6 +10,7 @@ export type ListenOptions =
   | string
   | { readonly host?: string; readonly port: number; readonly name?: string }
   | {
+      /** A path, whatever characters it holds. */
       readonly socket: string;
       /** Permission bits (0o660). */
       readonly socketMode?: number;
@@ -50,8 +52,8 @@ export interface ServeOptions {
 export interface ServeEvents {
   /** Readiness has failed, and connections are being drained. */
   draining: [];
-  /** Everything is closed; `forced` connections had to be cut. */
-  stopped: [outcome: { readonly forced: number }];
+  /** Everything is closed. */
+  stopped: [outcome: Stopped];
   /** The file of a Unix socket is not ours any more. */
   socketLost: [endpoint: string];
   /** It is again. */
@@ -96,8 +98,8 @@ export class Server extends EventEmitter<ServeEvents> {
     return this.#supervisor.current();
   }
 
-  /** Drains and closes everything, and removes the socket files; resolves to how many connections were cut. */
-  async close({ gracePeriod }: CloseOptions = {}): Promise<{ readonly forced: number }> {
+  /** Drains and closes everything, and removes the socket files; resolves to how that went. */
+  async close({ gracePeriod }: CloseOptions = {}): Promise<Stopped> {
     return await this.#supervisor.stop(
       gracePeriod === undefined ? undefined : toMilliseconds(gracePeriod),
     );

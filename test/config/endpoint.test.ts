@@ -26,6 +26,9 @@ describe("parseEndpoint", () => {
     "unix:app": { ...UNIX, path: "/srv/app/app" },
     "unix:8080": { ...UNIX, path: "/srv/app/8080" },
     "/run/my app.sock": { ...UNIX, path: "/run/my app.sock" },
+    "/run/a%3Fb%3f.sock?mode=600": { ...UNIX, path: "/run/a?b?.sock", mode: 0o600 },
+    "unix:/run/100%25%.sock": { ...UNIX, path: "/run/100%%.sock" },
+    "/run/a%253F%20.sock": { ...UNIX, path: "/run/a%3F%20.sock" },
     "/run/a.sock?mode=600": { ...UNIX, path: "/run/a.sock", mode: 0o600 },
     "/run/a.sock?mode=0777&group=nginx&owner=1000": {
       ...UNIX, path: "/run/a.sock", mode: 0o777, group: "nginx", owner: "1000",
@@ -184,10 +187,9 @@ describe("parseEndpoint", () => {
     assert.throws(() => parseEndpoint(`@${"n".repeat(108)}`, CONTEXT), { message: /108 bytes/ });
   });
 
-  it("refuses a working directory whose name would begin the options", () => {
-    assert.throws(() => parseEndpoint("./a.sock", { ...CONTEXT, cwd: "/what?" }), {
-      message: /cannot hold "\?"/,
-    });
+  it("takes a working directory whose name would begin the options", () => {
+    const context = { ...CONTEXT, cwd: "/what?" };
+    assert.deepEqual(parseEndpoint("./a.sock", context), { ...UNIX, path: "/what?/a.sock" });
   });
 });
 
@@ -195,6 +197,7 @@ describe("formatEndpoint", () => {
   for (const text of [
     "/run/app.sock?mode=0600&group=nginx&owner=1000&backlog=10&max-connections=7&name=web",
     "/run/app.sock?mode=0007&backlog=4096&max-connections=0&name=app",
+    "/run/a%3Fb%253Fc%d.sock?mode=0600&backlog=10&max-connections=7&name=web",
     "@app?backlog=4096&max-connections=0&name=app",
     "127.0.0.1:8000?backlog=4096&max-connections=0&name=app",
     "[::]:80?backlog=4096&max-connections=0&name=/x:[1]",

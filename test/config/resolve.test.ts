@@ -180,7 +180,7 @@ describe("resolveConfig", () => {
     [{ flags: { socket: "unix:/a" } }, "ERR_ENDPOINT", /^Cannot use --socket "unix:\/a": expected a path alone: did you mean --listen unix:\/a$/],
     [{ flags: { socket: "@a" } }, "ERR_ENDPOINT", /did you mean --listen @a$/],
     [{ flags: { socket: ":80" } }, "ERR_ENDPOINT", /did you mean --listen :80$/],
-    [{ flags: { socket: "/a?mode=0660" } }, "ERR_ENDPOINT", /cannot hold "\?"/],
+    [{ flags: { socket: "/a?mode=0660" } }, "ERR_ENDPOINT", /"\/a\?mode=0660": options do not belong here, and in --listen "\?" of a path is %3F/],
     [{ flags: { socket: "/run/" } }, "ERR_ENDPOINT", /^Cannot use --socket "\/run\/": this names a folder/],
     [{ flags: { ops: "9464" } }, "ERR_ENDPOINT", /^Cannot use --ops "9464": .*did you mean ":9464"$/],
     [{ flags: { ops: "/run/ops.sock" } }, "ERR_ENDPOINT", /expected HOST:PORT or off$/],

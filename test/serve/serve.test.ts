@@ -79,6 +79,24 @@ describe("serve", () => {
     );
   });
 
+  it("takes a socket path for a path, whatever it holds", async (t) => {
+    for (const name of ["a?mode=0600", "%3F", "?"]) {
+      const socket = join(await tempDir(t), name);
+      const server = await serveIn(t, { listen: { socket } });
+      assert.deepEqual(server.addresses, { app: socket });
+      assert.equal((await stat(socket)).mode & 0o777, 0o660);
+      assert.equal((await request({ socketPath: socket })).text(), "hello");
+    }
+  });
+
+  it("refuses a name that would go on as another option", async (t) => {
+    const listen = { socket: join(await tempDir(t), "s"), name: "a&mode=0777" };
+    await assert.rejects(serve({ app: hello, listen }), {
+      code: "ERR_ENDPOINT",
+      message: 'Cannot use name "a&mode=0777": it must not hold "&"',
+    });
+  });
+
   const apps: Record<string, ServeOptions["app"]> = {
     "a (req, res) handler": (_req: unknown, res: { end(text: string): void }) => res.end("hello"),
     "a { fetch } object": { fetch: () => new Response("hello") },
@@ -230,7 +248,7 @@ describe("Server.close", () => {
     end();
     const rest = await within(DEADLINE_MS, response.toArray(), "the rest");
     assert.deepEqual([begun, rest.join("")], ["begun ", "ended"]);
-    assert.deepEqual(await within(DEADLINE_MS, closing, "the close"), { forced: 0 });
+    assert.deepEqual(await within(DEADLINE_MS, closing, "the close"), { forced: 0, failed: false });
     assert.equal(server.phase, "stopped");
     assert.deepEqual(await readdir(dir), []);
   });
@@ -241,7 +259,7 @@ describe("Server.close", () => {
     const response = await stream({ port: portAt(server) });
     const cut = within(DEADLINE_MS, response.toArray(), "the cut");
     cut.catch(() => {});
-    assert.deepEqual(await server.close({ gracePeriod: 50 }), { forced: 1 });
+    assert.deepEqual(await server.close({ gracePeriod: 50 }), { forced: 1, failed: false });
     await assert.rejects(cut, { code: "ECONNRESET" });
   });
 
@@ -253,8 +271,11 @@ describe("Server.close", () => {
     const patient = server.close({ gracePeriod: "1h" });
     const impatient = server.close({ gracePeriod: 0 });
     const outcomes = await within(DEADLINE_MS, Promise.all([patient, impatient]), "both closes");
-    assert.deepEqual(outcomes, [{ forced: 1 }, { forced: 1 }]);
-    assert.deepEqual(await server.close(), { forced: 1 });
+    assert.deepEqual(outcomes, [
+      { forced: 1, failed: false },
+      { forced: 1, failed: false },
+    ]);
+    assert.deepEqual(await server.close(), { forced: 1, failed: false });
   });
 
   it("tells of each step by an event, once", async () => {
@@ -265,7 +286,7 @@ describe("Server.close", () => {
     const stopped = once(server, "stopped");
     await Promise.all([server.close(), server.close()]);
     await within(DEADLINE_MS, stopped, "the event");
-    assert.deepEqual(events, ["draining", { forced: 0 }]);
+    assert.deepEqual(events, ["draining", { forced: 0, failed: false }]);
   });
 
   it("frees address and ops port", async (t) => {
