@@ -47,7 +47,9 @@ const STARTED = 1;
 const ABANDONED = 2;
 const CLOSED = 3;
 const REJECTED = CLOSED + CLOSE_REASONS.length;
-const DURATIONS = REJECTED + REJECT_REASONS.length;
+const ARRIVED = REJECTED + REJECT_REASONS.length;
+const RECOGNIZED = ARRIVED + 1;
+const DURATIONS = RECOGNIZED + 1;
 /** Length of `EndpointCounters.slots`. */
 export const COUNTER_SLOTS: number = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
 
@@ -87,9 +89,15 @@ export class EndpointCounters {
     this.#increase(ACCEPTED, 1);
   }
 
-  /** Takes back an accepted connection that was one of our own checks. */
-  discountAccepted(): void {
-    this.#increase(ACCEPTED, -1);
+  /** Counts a connection of which nothing is known yet; it may be one of our own checks. */
+  countArrived(): void {
+    this.#increase(ARRIVED, 1);
+  }
+
+  /** Counts what has become known of connections that had arrived: a client's is accepted, a check of ours is none. */
+  countRecognized(as: "client" | "check", connections = 1): void {
+    this.#increase(RECOGNIZED, connections);
+    if (as === "client") this.#increase(ACCEPTED, connections);
   }
 
   countClosed(reason: CloseReason, connections = 1): void {
@@ -149,8 +157,14 @@ export class EndpointCounters {
     return new EndpointCounters(this.slots.slice());
   }
 
+  /** Connections that clients opened. */
   get accepted(): number {
     return this.#read(ACCEPTED);
+  }
+
+  /** Connections open now of which nothing is known yet. */
+  get unrecognized(): number {
+    return this.#read(ARRIVED) - this.#read(RECOGNIZED);
   }
 
   closed(reason: CloseReason): number {
@@ -163,7 +177,8 @@ export class EndpointCounters {
 
   /** Connections open now. */
   get open(): number {
-    return CLOSE_REASONS.reduce((open, reason) => open - this.closed(reason), this.accepted);
+    const everOpen = this.accepted + this.unrecognized;
+    return CLOSE_REASONS.reduce((open, reason) => open - this.closed(reason), everOpen);
   }
 
   /** Requests that have ended. */

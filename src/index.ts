@@ -4,4 +4,5 @@ export { getContext, type RequestContext } from "./app/context.ts";
 export type { Client } from "./app/forwarded.ts";
 export { serve } from "./serve/serve.ts";
 export type { ListenOptions, ServeEvents, ServeOptions, Server } from "./serve/server.ts";
+export type { Stopped } from "./supervisor/closing.ts";
 export { OutriggerError, type ErrorCode } from "./errors.ts";

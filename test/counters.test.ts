@@ -25,13 +25,24 @@ describe("EndpointCounters", () => {
     const counters = new EndpointCounters();
     for (let index = 0; index < 5; index += 1) counters.countAccepted();
     counters.countClosed("client", 2);
-    counters.discountAccepted();
     counters.countStarted();
     counters.countStarted();
     counters.countFinished("GET", 200, 0.001);
-    assert.deepEqual([counters.accepted, counters.open, counters.inFlight], [4, 2, 1]);
+    assert.deepEqual([counters.accepted, counters.open, counters.inFlight], [5, 3, 1]);
     counters.abandonInFlight();
     assert.equal(counters.inFlight, 0);
+  });
+
+  it("takes a connection for open before it is accepted, and a check for neither", () => {
+    const counters = new EndpointCounters();
+    const read = (): number[] => [counters.accepted, counters.open, counters.unrecognized];
+    counters.countArrived();
+    counters.countArrived();
+    assert.deepEqual(read(), [0, 2, 2]);
+    counters.countRecognized("check");
+    assert.deepEqual(read(), [0, 1, 1]);
+    counters.countRecognized("client");
+    assert.deepEqual(read(), [1, 1, 0]);
   });
 
   it("has a series for every method it knows, and one for all others", () => {

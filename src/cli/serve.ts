@@ -4,6 +4,7 @@ import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
 import { createLogger, type Logger } from "../log/logger.ts";
 import { forkWorker } from "../supervisor/fork-worker.ts";
 import { inlineWorker } from "../supervisor/inline-worker.ts";
+import type { Stopped } from "../supervisor/closing.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import type { ServeInvocation } from "./run.ts";
 import { INIT_ADVICE, NO_INIT } from "./init.ts";
@@ -26,7 +27,7 @@ export async function serve({ config, reread, host }: ServeInvocation): Promise<
   try {
     return await serveUntilStopped({ supervisor, config, log });
   } catch (error) {
-    if (signals.hasStopped) return EXIT_CODES.ok;
+    if (signals.hasStopped) return exitCodeOf(await supervisor.stopped);
     log.fatal({ error: describeError(error) }, "start failed");
     throw error;
   } finally {
@@ -53,7 +54,11 @@ async function serveUntilStopped({ supervisor, config, log }: Service): Promise<
     },
     "ready",
   );
-  const { forced } = await supervisor.stopped;
+  return exitCodeOf(await supervisor.stopped);
+}
+
+function exitCodeOf({ forced, failed }: Stopped): ExitCode {
+  if (failed) return EXIT_CODES.failure;
   return forced === 0 ? EXIT_CODES.ok : EXIT_CODES.forced;
 }
 

@@ -22,7 +22,7 @@ export interface Exchange {
 
 /** What an engine tells while it turns connections into requests. */
 export interface EngineEvents {
-  requestStarted(): void;
+  requestStarted(socket: Socket): void;
   requestEnded(exchange: Exchange): void;
   /** The peer sent something that is no request; it was answered and the connection is closing. */
   rejected(reason: RejectReason): void;

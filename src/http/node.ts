@@ -63,7 +63,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   function onRequest(request: IncomingMessage, response: TimedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
     if (lacksHost(request)) return refuse(response, 400);
-    events.requestStarted();
+    events.requestStarted(request.socket);
     response.on("close", endRequest);
     if (isClosing) response.shouldKeepAlive = false;
     app.handle(request, response);

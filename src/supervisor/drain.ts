@@ -7,11 +7,15 @@ import type { Logger } from "../log/logger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 
 const FILE_CHECK_INTERVAL_MS = 100;
+/** How long an accept queue waits for a worker while each that is started fails. */
+const QUEUE_PATIENCE_MS = 5_000;
+const QUEUE_CHECK_INTERVAL_MS = 1_000;
 
 export interface DrainOptions {
   readonly config: DrainConfig;
   readonly workers: WorkerSet;
   readonly listeners: ListenerManager;
+  /** Reaches a worker; a 503 for too many connections is an answer too. */
   readonly check: EndToEndCheck;
   readonly deadline: Deadline;
   readonly log: Logger;
@@ -50,15 +54,34 @@ async function keepAccepting({
 }
 
 /** Queues are served in order: when a request sent last is answered, every one before it was accepted. */
-async function emptyQueues({ listeners, check, deadline, log }: DrainOptions): Promise<void> {
+async function emptyQueues(options: DrainOptions): Promise<void> {
+  const { listeners, check, deadline, log } = options;
+  const hopeless = watchForHopelessness(options);
+  const signal = AbortSignal.any([deadline.signal, hopeless.signal]);
   for (const { connectTarget, address } of listeners.listeners) {
-    if (deadline.hasPassed) return;
-    const answered = check(connectTarget, deadline.signal);
-    await answered.catch(() => {
+    if (deadline.hasPassed) break;
+    await check(connectTarget, signal).catch(() => {
       // After a second signal nobody waits for it.
-      if (!deadline.hasPassed) log.warn({ address }, "accept queue was not emptied");
+      if (deadline.hasPassed) return;
+      const reason = hopeless.signal.aborted ? { reason: "each worker that is started fails" } : {};
+      log.warn({ address, ...reason }, "accept queue was not emptied");
     });
   }
+  hopeless.stop();
+}
+
+/** Its signal aborts when there is no worker that could accept, and none to be expected. */
+function watchForHopelessness({ workers, clock = systemClock }: DrainOptions): {
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+} {
+  const controller = new AbortController();
+  const look = (): void => {
+    if (workers.isFailing) controller.abort();
+    else cancel = clock.after(QUEUE_CHECK_INTERVAL_MS, look);
+  };
+  let cancel = clock.after(QUEUE_PATIENCE_MS, look);
+  return { signal: controller.signal, stop: () => cancel() };
 }
 
 function pause(delayMs: number, signal: AbortSignal, clock: Clock): Promise<boolean> {

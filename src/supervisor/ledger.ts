@@ -23,6 +23,7 @@ export class Ledger {
     if (last === undefined) return;
     for (const [name, total] of this.#retired) {
       const share = countersOf(last, name).copy();
+      share.countRecognized("client", share.unrecognized);
       share.countClosed(reason, share.open);
       share.abandonInFlight();
       total.add(share);

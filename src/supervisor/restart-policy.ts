@@ -2,6 +2,8 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 30_000;
 /** A worker that served this long has not failed to start: its end opens a new account. */
 const LIVED_LONG_MS = 10_000;
+/** Ends in a row that make a crash loop. */
+const FAILING_AFTER = 3;
 /** Random share by which a delay is shortened, so that slots do not fail in step. */
 const JITTER = 0.2;
 
@@ -30,6 +32,11 @@ export function planRestart(account: RestartAccount, livedMs: number, random: nu
   const backoffMs =
     failures === 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (failures - 2), LONGEST_DELAY_MS);
   return { delayMs: Math.round(backoffMs * (1 - JITTER * random)), account: { failures } };
+}
+
+/** Whether workers have failed so often in a row that the next one is not to be counted on. */
+export function isFailing({ failures }: RestartAccount): boolean {
+  return failures >= FAILING_AFTER;
 }
 
 /** Whether replacing has failed so often that only a restart of the whole process may help. */

@@ -8,8 +8,11 @@ export function createCheckTarget(): string {
   return `/.outrigger-check/${randomBytes(16).toString("hex")}`;
 }
 
+/** What the end-to-end check wants: that a worker serves, or only that one has accepted, be it to say 503. */
+export type Wanted = "served" | "accepted";
+
 /** Sends one real request through a socket and wants it answered by a worker of ours. */
-export function createEndToEndCheck(checkTarget: string): EndToEndCheck {
+export function createEndToEndCheck(checkTarget: string, wanted: Wanted = "served"): EndToEndCheck {
   return async (target, signal) => {
     const address = "path" in target ? { socketPath: target.path } : target;
     const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
@@ -24,7 +27,7 @@ export function createEndToEndCheck(checkTarget: string): EndToEndCheck {
     request.once("close", () => reject(new Error("the answer broke off")));
     try {
       const status = await promise;
-      if (status !== 200) throw new Error(`answered ${status}`);
+      if (wanted === "served" && status !== 200) throw new Error(`answered ${status}`);
     } catch (error) {
       const where = "path" in target ? target.path : `${target.host}:${target.port}`;
       throw new OutriggerError(

@@ -8,7 +8,7 @@ import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
 import { openOpsServer, type OpsServer } from "../ops/server.ts";
 import type { Snapshot } from "../snapshot.ts";
-import { drain } from "./drain.ts";
+import { closeInOrder, type Stopped } from "./closing.ts";
 import { Ledger } from "./ledger.ts";
 import { reloadConfig } from "./reload.ts";
 import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
@@ -34,12 +34,6 @@ export interface Started {
   readonly listeners: readonly Listener[];
   /** Address of the ops endpoint; undefined when it is off. */
   readonly ops: OpsServer["address"] | undefined;
-}
-
-/** How a process ended its service. */
-export interface Stopped {
-  /** Connections that were cut because the grace period was over. */
-  readonly forced: number;
 }
 
 /**
@@ -225,45 +219,34 @@ export class Supervisor {
 
   async #drain(deadline: Deadline): Promise<void> {
     this.#enter("draining");
-    const { forced } = await this.#closeInOrder(deadline);
-    if (forced > 0) this.#options.log.warn({ forced }, "open connections cut");
-    this.#finish({ forced });
-  }
-
-  /** A failure on the way must not keep the rest open. */
-  async #closeInOrder(deadline: Deadline): Promise<Stopped> {
-    const { log } = this.#options;
-    const { drain: config } = this.#config;
     const workers = this.#workers;
     const listeners = this.#listeners;
-    if (workers === undefined || listeners === undefined) return { forced: 0 };
-    // What replaced workers had to cut before is another story.
-    const forcedBefore = workers.forced;
-    try {
-      await drain({ config, workers, listeners, check: this.#check, deadline, log });
-    } catch (error) {
-      log.error({ error: describeError(error) }, "drain failed");
-      await workers.drain(deadline.atMs);
-    }
-    deadline.clear();
-    await this.#closeAll();
-    return { forced: workers.forced - forcedBefore };
+    if (workers === undefined || listeners === undefined)
+      return this.#finish({ forced: 0, failed: false });
+    const { log } = this.#options;
+    const { drain: config } = this.#config;
+    const check = createEndToEndCheck(this.#checkTarget, "accepted");
+    const close = (): Promise<boolean> => this.#closeAll();
+    this.#finish(await closeInOrder({ config, workers, listeners, check, deadline, log, close }));
   }
 
   async #abandon(): Promise<void> {
     await this.#workers?.drain(Date.now());
-    await this.#closeAll();
-    this.#finish({ forced: 0 });
+    const failed = !(await this.#closeAll());
+    this.#finish({ forced: 0, failed });
   }
 
-  /** What cannot be cleaned up must not keep the rest open, nor us from ending. */
-  async #closeAll(): Promise<void> {
+  /** What cannot be cleaned up must not keep the rest open, nor us from ending; resolves to whether all of it was. */
+  async #closeAll(): Promise<boolean> {
+    let isClean = true;
     try {
       await this.#listeners?.close();
     } catch (error) {
+      isClean = false;
       this.#options.log.error({ error: describeError(error) }, "close failed");
     }
     await this.#ops?.close();
+    return isClean;
   }
 
   #finish(outcome: Stopped): void {

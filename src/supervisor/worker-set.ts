@@ -89,6 +89,11 @@ export class WorkerSet {
     return this.#missing;
   }
 
+  /** No worker serves, and those that were started last have failed. */
+  get isFailing(): boolean {
+    return this.#active.every(({ isFailing }) => isFailing);
+  }
+
   /** No worker serves, and replacing them keeps failing. */
   get isStuck(): boolean {
     return this.#active.every(({ isHopeless }) => isHopeless);

@@ -5,7 +5,13 @@ import type { Logger } from "../log/logger.ts";
 import type { LoadReport, StartCommand } from "../protocol.ts";
 import type { RestartReason } from "../snapshot.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
-import { FRESH_ACCOUNT, isHopeless, planRestart, type RestartAccount } from "./restart-policy.ts";
+import {
+  FRESH_ACCOUNT,
+  isFailing,
+  isHopeless,
+  planRestart,
+  type RestartAccount,
+} from "./restart-policy.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
@@ -64,6 +70,11 @@ export class WorkerSlot {
   /** Every living worker of the slot. */
   get handles(): readonly WorkerHandle[] {
     return this.#current === undefined ? [...this.#others] : [this.#current, ...this.#others];
+  }
+
+  /** It does not serve, and its last workers did not last. */
+  get isFailing(): boolean {
+    return this.#current?.state !== "ready" && isFailing(this.#account);
   }
 
   /** It does not serve, and filling it keeps failing. */

@@ -2,11 +2,20 @@ import type { Socket } from "node:net";
 import type { CloseReason, EndpointCounters } from "../counters.ts";
 import { createDeferred, type Deferred } from "../lifecycle/deferred.ts";
 
-/** Every open connection of one endpoint in this worker: counted when it comes and when it goes. */
+/** A check of ours asks at once: who has not for so long is a client. */
+export const SILENT_MS = 250;
+
+/**
+ * Every open connection of one endpoint in this worker. It is open from when it comes until it goes,
+ * and counts as accepted from when it is certain that it is not a check of our own: when it asks for
+ * something, has been here for a while, or goes. So the count of those accepted never falls.
+ */
 export class Connections {
   readonly #counters: EndpointCounters;
   readonly #onCount: (open: number) => void;
   readonly #open = new Set<Socket>();
+  /** Those not recognized yet, the oldest first, and when they came. */
+  readonly #newcomers = new Map<Socket, number>();
   /** Reasons that only the one who ends a connection knows. */
   readonly #reasons = new WeakMap<Socket, CloseReason>();
   #drained: Deferred<void> | undefined;
@@ -24,16 +33,33 @@ export class Connections {
   /** Counts a connection that was just accepted, until it closes. */
   add(socket: Socket): void {
     this.#open.add(socket);
-    this.#counters.countAccepted();
+    this.#newcomers.set(socket, performance.now());
+    this.#counters.countArrived();
     socket.once("timeout", () => this.#reasons.set(socket, "idle_timeout"));
     socket.once("close", (hadError: boolean) => this.#remove(socket, hadError));
     this.#onCount(this.#open.size);
   }
 
+  /** Notes that a connection is a client's. */
+  recognize(socket: Socket): void {
+    if (this.#newcomers.delete(socket)) this.#counters.countRecognized("client");
+  }
+
+  /** Recognizes those that have been here for too long to be a check. */
+  recognizeSilent(): void {
+    const until = performance.now() - SILENT_MS;
+    for (const [socket, cameAt] of this.#newcomers) {
+      if (cameAt > until) return;
+      this.recognize(socket);
+    }
+  }
+
   /** Takes a connection out of the count, as if it had never come: it was our own check. */
   disown(socket: Socket): void {
-    if (!this.#open.delete(socket)) return;
-    this.#counters.discountAccepted();
+    // One that is counted already stays counted: a total must not fall.
+    if (!this.#newcomers.delete(socket)) return;
+    this.#open.delete(socket);
+    this.#counters.countRecognized("check");
     this.#onCount(this.#open.size);
     this.#announceIfDrained();
   }
@@ -62,6 +88,7 @@ export class Connections {
 
   #remove(socket: Socket, hadError: boolean): void {
     if (!this.#open.delete(socket)) return;
+    this.recognize(socket);
     this.#counters.countClosed(this.#reasonOf(socket, hadError));
     this.#onCount(this.#open.size);
     this.#announceIfDrained();

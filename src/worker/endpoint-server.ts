@@ -5,16 +5,13 @@ import type { Endpoint, HttpConfig } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
-import { answerAndHangUp } from "../http/hang-up.ts";
 import { createNodeEngine } from "../http/node.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { Gate, type Load } from "./gate.ts";
-
-const OVERLOADED =
-  "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+import { turnAway } from "./turn-away.ts";
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
 export type ListenTarget = { readonly fd: number } | BoundSocket;
@@ -140,7 +137,10 @@ export class EndpointServer {
       checkTarget,
       measureBytes: recorder.wantsBytes,
       events: {
-        requestStarted: () => this.counters.countStarted(),
+        requestStarted: (socket) => {
+          this.connections.recognize(socket);
+          this.counters.countStarted();
+        },
         requestEnded: (exchange) => {
           this.counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
           recorder.record(exchange);
@@ -155,8 +155,10 @@ export class EndpointServer {
   #accept(socket: Socket): void {
     const { maxConnections } = this.#options.endpoint;
     if (maxConnections > 0 && this.connections.count >= maxConnections) {
-      this.counters.countRejected("max_connections");
-      answerAndHangUp(socket, OVERLOADED);
+      turnAway(socket, {
+        checkTarget: this.#options.checkTarget,
+        onClient: () => this.counters.countRejected("max_connections"),
+      });
       return;
     }
     assignEndpoint(socket, this.#options.context);

@@ -13,8 +13,18 @@ const send = takeChannel();
 let worker: Promise<Worker> | undefined;
 
 // The supervisor decides when we stop: a terminal or systemd signals every process of the group.
-for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP"] as const)
+for (const signal of [
+  "SIGINT",
+  "SIGTERM",
+  "SIGQUIT",
+  "SIGHUP",
+  "SIGTTIN",
+  "SIGTTOU",
+  "SIGUSR2",
+] as const) {
+  // prettier-ignore
   process.on(signal, () => {});
+}
 
 process.on("message", (message, handle) => {
   const command = parseCommand(message);

@@ -91,6 +91,7 @@ export class Worker {
 
   /** All that was counted so far. */
   snapshot(): WorkerSnapshot {
+    for (const { connections } of this.#servers) connections.recognizeSilent();
     this.#counters?.write();
     return {
       counters: Object.fromEntries(

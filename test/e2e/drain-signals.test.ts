@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { chmod, chown, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { EXIT_CODES } from "../../src/errors.ts";
+import { answering, serveCode } from "../helpers/app-file.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { openRequest } from "../helpers/http.ts";
+import { assertAllAnswered, startLoadedPod } from "../helpers/loaded-pod.ts";
+import { errorLines, everReady, logged } from "../helpers/log-count.ts";
+import { needs, needsRoot } from "../helpers/needs.ts";
 import { freePort } from "../helpers/nginx.ts";
+import { NOBODY, startProgramAs } from "../helpers/other-user.ts";
 import { startProgram } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { fixture, serveApp } from "../helpers/serving.ts";
@@ -16,6 +22,7 @@ import {
   CUT,
   exitTimeMs,
   keepAliveAgent,
+  queued,
   STOPPED,
 } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -195,12 +202,102 @@ describe("a signal to the whole process group", () => {
     });
   }
 
-  it("lets no worker die of SIGHUP", async (t) => {
-    const service = await serveApp(t, "hello.mjs", { args: ["--workers", "2"] });
-    process.kill(-service.program.pid, "SIGHUP");
-    await service.program.line("reload done");
-    assert.equal((await service.request({ path: "/" })).status, 200);
-    assert.equal(await service.sum("outrigger_worker_restarts_total", { reason: "crash" }), 0);
+  for (const [signal, done] of [
+    ["SIGHUP", "reload done"],
+    ["SIGTTIN", "grow done"],
+    ["SIGTTOU", "shrink done"],
+  ] as const) {
+    it(`lets no worker die of ${signal}, nor stop`, async (t) => {
+      const service = await serveApp(t, "hello.mjs", { args: ["--workers", "2"] });
+      await everReady(service.program, 2);
+      process.kill(-service.program.pid, signal);
+      await service.program.line(done);
+      process.kill(-service.program.pid, "SIGUSR2");
+      assert.equal((await service.request({ path: "/" })).status, 200);
+      assert.equal(await service.sum("outrigger_worker_restarts_total", { reason: "crash" }), 0);
+      service.program.signal("SIGTERM");
+      assert.deepEqual(await service.program.exit(), STOPPED);
+    });
+  }
+});
+
+describe("a signal to the whole process group under load", needs("nginx"), () => {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
+    it(`loses nothing before nginx has gone: ${signal}`, async (t) => {
+      const pidFile = join(await tempDir(t), "nginx.pid");
+      const args = ["--drain-until-gone", pidFile, "--grace-period", "20s"];
+      const pod = await startLoadedPod(t, { workers: 2, args, pidFile });
+      const { program } = pod.service;
+      for (const harmless of ["SIGHUP", "SIGTTIN", "SIGTTOU"] as const)
+        process.kill(-program.pid, harmless);
+      await program.line("shrink done");
+      await pod.load.answers(20);
+      process.kill(-program.pid, signal);
+      await program.line("draining");
+      await pod.load.answers(100);
+      pod.nginx.signal("SIGQUIT");
+      await Promise.all([pod.load.refused(), pod.nginx.exit(20_000)]);
+      await assertAllAnswered(pod);
+      assert.deepEqual(await program.exit(), STOPPED);
+      await assertGone(pod.service);
+      assert.deepEqual(errorLines(program), []);
+    });
+  }
+});
+
+describe("a crash loop", () => {
+  it("does not keep the program for its whole grace period", async (t) => {
+    const service = await serveCode(t, answering("one"), { args: ["--grace-period", "60s"] });
+    await service.rewrite("throw new Error('no good');");
+    for (const pid of service.program.workerPids()) process.kill(pid, "SIGKILL");
+    await logged(service.program, "worker exited", 3);
+    const waiting = await RawClient.open(t, { path: service.socketPath });
+    waiting.send(GET);
+    service.program.signal("SIGTERM");
+    const tookMs = await exitTimeMs(service.program);
+    assert.ok(tookMs > 4_500 && tookMs < 9_000, `took ${tookMs} ms`);
+    assert.deepEqual(await service.program.exit(), STOPPED);
+    const { reason } = await service.program.line("accept queue was not emptied");
+    assert.equal(reason, "each worker that is started fails");
+    await assertGone(service);
+  });
+
+  it("that has ended by then serves who waited", async (t) => {
+    const service = await serveCode(t, answering("one"), { args: ["--grace-period", "60s"] });
+    await service.rewrite("throw new Error('no good');");
+    for (const pid of service.program.workerPids()) process.kill(pid, "SIGKILL");
+    await logged(service.program, "worker exited", 3);
+    const answer = service.request({ path: "/" });
+    await queued(service.dir, 1);
+    service.program.signal("SIGTERM");
+    await service.rewrite(answering("two"));
+    assert.equal((await answer).text(), "two");
+    assert.deepEqual(await service.program.exit(), STOPPED);
+  });
+});
+
+describe("what cannot be cleaned up", () => {
+  it("makes the exit code 1", needsRoot(), async (t) => {
+    const dir = await tempDir(t);
+    await chown(dir, NOBODY, NOBODY);
+    const program = startProgramAs(t, NOBODY, {
+      args: [
+        fixture("hello.mjs"),
+        "--socket",
+        join(dir, "app.sock"),
+        "--ops",
+        "off",
+        "--workers",
+        "1",
+      ],
+    });
+    await program.ready();
+    // From now on nobody may remove a file there.
+    await chown(dir, 0, 0);
+    await chmod(dir, 0o755);
+    program.signal("SIGTERM");
+    assert.deepEqual(await program.exit(), { code: EXIT_CODES.failure, signal: null });
+    await program.line("close failed");
   });
 });
 

@@ -121,6 +121,16 @@ describe("Ledger", () => {
       },
     }));
 
+  it("takes what a dead worker had not recognized yet for clients", () => {
+    const ledger = new Ledger(["app"]);
+    ledger.retire(
+      { slot: 0, snapshot: workerSnapshot((counters) => counters.countArrived()) },
+      "worker_lost",
+    );
+    const total = ledger.total("app", []);
+    assert.deepEqual([total.accepted, total.closed("worker_lost"), total.open], [1, 1, 0]);
+  });
+
   it("adds the processor time of a slot's dead to that of its workers", () => {
     const ledger = new Ledger(["app"]);
     ledger.retire({ slot: 0, snapshot: workerSnapshot(() => {}, 2) }, "worker_lost");

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { FRESH_ACCOUNT, isHopeless, planRestart } from "../../src/supervisor/restart-policy.ts";
+import {
+  FRESH_ACCOUNT,
+  isFailing,
+  isHopeless,
+  planRestart,
+} from "../../src/supervisor/restart-policy.ts";
 import { forAll } from "../helpers/for-all.ts";
 import type { Chance } from "../helpers/random.ts";
 
@@ -93,6 +98,13 @@ describe("planRestart, for any lives and any jitter", () => {
         }
       },
     }));
+});
+
+describe("isFailing", () => {
+  it("holds from the third end in a row", () => {
+    const failing = [0, 1, 2, 3, 4].map((failures) => isFailing({ failures }));
+    assert.deepEqual(failing, [false, false, false, true, true]);
+  });
 });
 
 describe("isHopeless", () => {

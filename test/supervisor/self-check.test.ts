@@ -36,6 +36,16 @@ describe("createEndToEndCheck", () => {
     await within(DEADLINE_MS, check({ path }, never), "the check");
   });
 
+  it("is content with any answer where a worker need only have accepted", async (t) => {
+    const path = await serve(t, (socket) =>
+      socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+    );
+    const checkAccepted = createEndToEndCheck("/check", "accepted");
+    await within(DEADLINE_MS, checkAccepted({ path }, never), "the check");
+    const broken = await serve(t, (socket) => socket.end("HTTP/1.1 503 Serv"));
+    await assert.rejects(checkAccepted({ path: broken }, never), { code: "ERR_LISTEN" });
+  });
+
   for (const [what, answer] of [
     ["another status", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"],
     ["an answer that breaks off in its head", "HTTP/1.1 200 OK\r\nContent-"],

@@ -35,7 +35,10 @@ describe("Supervisor.stop", () => {
     const closes = t.mock.method(ListenerManager.prototype, "close");
     const started = assert.rejects(supervisor.start(), { code: "ERR_STATE" });
     await asked.promise;
-    assert.deepEqual(await within(2_000, supervisor.stop(), "the stop"), { forced: 0 });
+    assert.deepEqual(await within(2_000, supervisor.stop(), "the stop"), {
+      forced: 0,
+      failed: false,
+    });
     await started;
     assert.equal(closes.mock.callCount(), 0);
     answered.resolve();

@@ -168,6 +168,21 @@ describe("WorkerSet", () => {
     assert.deepEqual([set.restarts.crash, set.restarts.start_failed], [1, 1]);
   });
 
+  it("is failing when no slot serves and none of the last workers lasted", async () => {
+    const { set, workers, clock } = await serving(2);
+    for (let ends = 0; ends < 3; ends += 1) {
+      assert.equal(set.isFailing, false);
+      for (const { pid } of set.handles)
+        workers.find((worker) => worker.pid === pid)?.exit({ code: 1 });
+      if (ends < 2) clock.advance(30_000);
+    }
+    assert.equal(set.isFailing, true);
+    clock.advance(30_000);
+    assert.equal(set.isFailing, true, "a worker that only starts is no hope yet");
+    workers.at(-1)?.ready();
+    assert.equal(set.isFailing, false);
+  });
+
   it("is stuck only when no slot serves and replacing keeps failing", async () => {
     const { set, workers, clock } = await serving(2);
     for (let round = 0; round < 12; round += 1) {

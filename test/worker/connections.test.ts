@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CLOSE_REASONS, EndpointCounters, type CloseReason } from "../../src/counters.ts";
-import { Connections } from "../../src/worker/connections.ts";
+import { Connections, SILENT_MS } from "../../src/worker/connections.ts";
 import { within } from "../helpers/deadline.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -62,14 +62,34 @@ describe("Connections", () => {
     const { connections, counters, open } = await createWorld(t);
     const { client, socket, gone } = await open();
     const other = await open();
-    assert.deepEqual([connections.count, counters.accepted, counters.open], [2, 2, 2]);
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [2, 0, 2]);
+    connections.recognize(socket);
+    connections.recognize(socket);
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [2, 1, 2]);
     client.destroy();
     socket.resume().once("end", () => socket.end());
     await gone();
-    assert.deepEqual([connections.count, counters.accepted, counters.open], [1, 2, 1]);
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [1, 1, 1]);
     other.socket.destroy();
     await other.gone();
-    assert.deepEqual([connections.count, counters.open], [0, 0]);
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [0, 2, 0]);
+  });
+
+  it("counts one that says nothing as accepted once it is too late for a check", async (t) => {
+    const now = t.mock.method(performance, "now", () => 1_000);
+    const { connections, counters, open } = await createWorld(t);
+    const { socket } = await open();
+    now.mock.mockImplementation(() => 1_000 + SILENT_MS - 1);
+    const late = await open();
+    connections.recognizeSilent();
+    assert.equal(counters.accepted, 0);
+    now.mock.mockImplementation(() => 1_000 + SILENT_MS);
+    connections.recognizeSilent();
+    assert.equal(counters.accepted, 1);
+    // Even if it was our check after all: what was told must not be taken back.
+    connections.disown(socket);
+    connections.disown(late.socket);
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [1, 1, 1]);
   });
 
   const endings: Record<CloseReason, ((pair: Pair, world: World) => void) | undefined> = {
@@ -98,6 +118,7 @@ describe("Connections", () => {
   it("forgets a connection that was disowned, as if it had never come", async (t) => {
     const { connections, counters, open } = await createWorld(t);
     const { socket, gone } = await open();
+    assert.deepEqual([connections.count, counters.accepted, counters.open], [1, 0, 1]);
     connections.disown(socket);
     assert.deepEqual([connections.count, counters.accepted, counters.open], [0, 0, 0]);
     connections.disown(socket);
