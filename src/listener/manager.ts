@@ -1,9 +1,9 @@
 import type { Endpoint } from "../config/config.ts";
 import { describeError, OutriggerError } from "../errors.ts";
 import { settledWithin } from "../lifecycle/deadline.ts";
-import { AbstractListener } from "./abstract.ts";
+import { claimAbstract } from "./abstract.ts";
 import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
-import { TcpListener } from "./tcp.ts";
+import { claimTcp } from "./tcp.ts";
 import { UnixListener } from "./unix.ts";
 
 /** How often the guard looks at the socket files. */
@@ -144,9 +144,9 @@ function claimEndpoint(endpoint: Endpoint): Promise<Listener> {
     case "unix":
       return UnixListener.claim(endpoint);
     case "abstract":
-      return AbstractListener.claim(endpoint);
+      return claimAbstract(endpoint);
     case "tcp":
-      return TcpListener.claim(endpoint);
+      return claimTcp(endpoint);
   }
 }
 

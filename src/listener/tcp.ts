@@ -5,13 +5,7 @@ import { errnoOf, type OutriggerError } from "../errors.ts";
 import { formatHostPort } from "../host-port.ts";
 import { bindTcp } from "./bind.ts";
 import { refuse } from "./claim.ts";
-import {
-  NOTHING_FOUND,
-  type ConnectTarget,
-  type GuardFinding,
-  type Listener,
-  type Published,
-} from "./listener.ts";
+import { FilelessListener } from "./fileless.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE:
@@ -22,62 +16,27 @@ const REASONS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: "this machine does not speak that address family; use an IPv4 address",
 };
 
-/** A TCP address. It has no name to publish: it is reachable once a worker listens. */
-export class TcpListener implements Listener {
-  /** With the address and port that were bound. */
-  readonly endpoint: TcpEndpoint;
-  readonly socket: BoundSocket;
-  readonly address: string;
-  readonly connectTarget: ConnectTarget;
-  readonly kernelName: undefined;
-  #problem: string | undefined = "not published yet";
-
-  private constructor(endpoint: TcpEndpoint, socket: BoundSocket) {
-    const { address, port } = socket.address();
-    this.endpoint = { ...endpoint, host: address, port };
-    this.socket = socket;
-    this.address = formatHostPort({ host: address, port });
-    this.connectTarget = { host: reachableHost(address), port };
+/** Binds a TCP address; rejects with `ERR_LISTEN` when that cannot be done. It is reachable once a worker listens. */
+export async function claimTcp(endpoint: TcpEndpoint): Promise<FilelessListener<TcpEndpoint>> {
+  const asked = formatHostPort(endpoint);
+  const host = await resolveHost(endpoint.host, asked);
+  try {
+    return listenerOf(endpoint, bindTcp(host, endpoint.port));
+  } catch (error) {
+    throw refuseAddress(asked, error);
   }
+}
 
-  /** Binds the address; rejects with `ERR_LISTEN` when that cannot be done. */
-  static async claim(endpoint: TcpEndpoint): Promise<TcpListener> {
-    const asked = formatHostPort(endpoint);
-    const host = await resolveHost(endpoint.host, asked);
-    try {
-      return new TcpListener(endpoint, bindTcp(host, endpoint.port));
-    } catch (error) {
-      throw refuseAddress(asked, error);
-    }
-  }
-
-  get problem(): string | undefined {
-    return this.#problem;
-  }
-
-  async publish(): Promise<Published> {
-    this.#problem = undefined;
-    return { replacedStale: false };
-  }
-
-  async guard(): Promise<GuardFinding> {
-    return NOTHING_FOUND;
-  }
-
-  async withdraw(): Promise<void> {
-    this.#problem = "withdrawn";
-  }
-
-  letGo(): void {
-    this.socket[Symbol.dispose]();
-  }
-
-  async close(problem?: string): Promise<void> {
-    if (problem !== undefined) this.#problem = problem;
-    this.socket[Symbol.dispose]();
-  }
-
-  releaseSync(): void {}
+/** With the address and port that were bound. */
+function listenerOf(endpoint: TcpEndpoint, socket: BoundSocket): FilelessListener<TcpEndpoint> {
+  const { address: host, port } = socket.address();
+  return new FilelessListener({
+    endpoint: { ...endpoint, host, port },
+    socket,
+    address: formatHostPort({ host, port }),
+    connectTarget: { host: reachableHost(host), port },
+    kernelName: undefined,
+  });
 }
 
 /**

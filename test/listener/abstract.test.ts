@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import { AbstractListener } from "../../src/listener/abstract.ts";
+import type { AbstractEndpoint } from "../../src/config/config.ts";
+import { claimAbstract } from "../../src/listener/abstract.ts";
+import type { FilelessListener } from "../../src/listener/fileless.ts";
 import { abstractEndpoint } from "../helpers/endpoints.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { serve, talkTo, testListener } from "./listener-suite.ts";
@@ -10,13 +12,13 @@ function freshName(): string {
   return `or-test-${randomBytes(6).toString("hex")}`;
 }
 
-async function claim(scope: Scope, name: string): Promise<AbstractListener> {
-  const listener = await AbstractListener.claim(abstractEndpoint(name));
+async function claim(scope: Scope, name: string): Promise<FilelessListener<AbstractEndpoint>> {
+  const listener = await claimAbstract(abstractEndpoint(name));
   onEnd(scope, () => listener.close());
   return listener;
 }
 
-describe("AbstractListener", () => {
+describe("claimAbstract", () => {
   testListener(async (scope) => {
     const name = freshName();
     return { address: `@${name}`, claim: () => claim(scope, name) };

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { describe, it } from "node:test";
-import { TcpListener } from "../../src/listener/tcp.ts";
+import type { TcpEndpoint } from "../../src/config/config.ts";
+import type { FilelessListener } from "../../src/listener/fileless.ts";
+import { claimTcp } from "../../src/listener/tcp.ts";
 import { tcpEndpoint } from "../helpers/endpoints.ts";
 import { freePort } from "../helpers/nginx.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
@@ -14,27 +16,27 @@ const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
 );
 const needsIpv6 = { skip: !hasIpv6 && "no IPv6 on this machine" };
 
-async function claim(scope: Scope, host: string, port = 0): Promise<TcpListener> {
-  const listener = await TcpListener.claim(tcpEndpoint(host, port));
+async function claim(scope: Scope, host: string, port = 0): Promise<FilelessListener<TcpEndpoint>> {
+  const listener = await claimTcp(tcpEndpoint(host, port));
   onEnd(scope, () => listener.close());
   return listener;
 }
 
-describe("TcpListener on IPv4", () => {
+describe("claimTcp on IPv4", () => {
   testListener(async (scope) => {
     const port = await freePort();
     return { address: `127.0.0.1:${port}`, claim: () => claim(scope, "127.0.0.1", port) };
   });
 });
 
-describe("TcpListener on IPv6", needsIpv6, () => {
+describe("claimTcp on IPv6", needsIpv6, () => {
   testListener(async (scope) => {
     const port = await freePort();
     return { address: `[::1]:${port}`, claim: () => claim(scope, "::1", port) };
   });
 });
 
-describe("TcpListener", () => {
+describe("claimTcp", () => {
   it("reports the port the system chose where 0 was asked for", async (t) => {
     const listener = await claim(t, "127.0.0.1");
     const { port } = listener.endpoint;

@@ -1,0 +1,67 @@
+import type { BoundSocket } from "node:net";
+import type { AbstractEndpoint, TcpEndpoint } from "../config/config.ts";
+import {
+  NOTHING_FOUND,
+  type ConnectTarget,
+  type GuardFinding,
+  type Listener,
+  type Published,
+} from "./listener.ts";
+
+type FilelessEndpoint = TcpEndpoint | AbstractEndpoint;
+
+/** What a socket without a file is called, from every side. */
+export interface FilelessOptions<E extends FilelessEndpoint> {
+  /** As it was bound. */
+  readonly endpoint: E;
+  readonly socket: BoundSocket;
+  readonly address: string;
+  readonly connectTarget: ConnectTarget;
+  readonly kernelName: string | undefined;
+}
+
+/** A bound socket that no file leads to: there is nothing to publish or to guard, and it dies with its owner. */
+export class FilelessListener<E extends FilelessEndpoint> implements Listener {
+  readonly endpoint: E;
+  readonly socket: BoundSocket;
+  readonly address: string;
+  readonly connectTarget: ConnectTarget;
+  readonly kernelName: string | undefined;
+  #problem: string | undefined = "not published yet";
+
+  constructor(options: FilelessOptions<E>) {
+    this.endpoint = options.endpoint;
+    this.socket = options.socket;
+    this.address = options.address;
+    this.connectTarget = options.connectTarget;
+    this.kernelName = options.kernelName;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  async publish(): Promise<Published> {
+    this.#problem = undefined;
+    return { replacedStale: false };
+  }
+
+  async guard(): Promise<GuardFinding> {
+    return NOTHING_FOUND;
+  }
+
+  async withdraw(): Promise<void> {
+    this.#problem = "withdrawn";
+  }
+
+  letGo(): void {
+    this.socket[Symbol.dispose]();
+  }
+
+  async close(problem?: string): Promise<void> {
+    if (problem !== undefined) this.#problem = problem;
+    this.socket[Symbol.dispose]();
+  }
+
+  releaseSync(): void {}
+}
