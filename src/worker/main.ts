@@ -8,23 +8,17 @@ import { Worker } from "./worker.ts";
 /** A supervisor that died left no deadline: what it would have granted itself. */
 const ORPHAN_GRACE_MS = 30_000;
 
+/** What the supervisor obeys. */
+const GROUP_SIGNALS = [
+  "SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2",
+] as const; // prettier-ignore
+
 const isPretty = isatty(1);
 const send = takeChannel();
 let worker: Promise<Worker> | undefined;
 
 // The supervisor decides when we stop: a terminal or systemd signals every process of the group.
-for (const signal of [
-  "SIGINT",
-  "SIGTERM",
-  "SIGQUIT",
-  "SIGHUP",
-  "SIGTTIN",
-  "SIGTTOU",
-  "SIGUSR2",
-] as const) {
-  // prettier-ignore
-  process.on(signal, () => {});
-}
+for (const signal of GROUP_SIGNALS) process.on(signal, () => {});
 
 process.on("message", (message, handle) => {
   const command = parseCommand(message);
