@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { getHeapStatistics } from "node:v8";
 import type { ProcessStats } from "./snapshot.ts";
 
 const LAG_RESOLUTION_MS = 20;
@@ -8,6 +9,7 @@ const NANOSECONDS = 1e9;
 export class ProcessMonitor {
   readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   readonly #startTimeSeconds = Date.now() / 1_000 - process.uptime();
+  readonly #heapLimitBytes = getHeapStatistics().heap_size_limit;
 
   #memory: NodeJS.MemoryUsage = {
     rss: 0,
@@ -33,6 +35,7 @@ export class ProcessMonitor {
       residentBytes: memory.rss,
       heapTotalBytes: memory.heapTotal,
       heapUsedBytes: memory.heapUsed,
+      heapLimitBytes: this.#heapLimitBytes,
       externalBytes: memory.external,
       eventLoopLagSeconds: this.#readLag(),
     };

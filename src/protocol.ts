@@ -41,6 +41,8 @@ export type Command =
   | { readonly type: "limit"; readonly endpoint: string; readonly limit: number }
   /** Accept again; a handle of the listener comes with it. */
   | { readonly type: "reopen"; readonly endpoint: string; readonly limit: number }
+  /** Close the inspector, which was opened to read the stack. */
+  | { readonly type: "close-inspector" }
   /** From now on every response says `Connection: close`. */
   | { readonly type: "announce-close" }
   /** Stop accepting, finish what is in flight until `deadlineMs`, stop the app, reply `drained`, exit. Sent again, only an earlier deadline counts. */
@@ -52,6 +54,8 @@ export interface WorkerSnapshot {
   readonly counters: Readonly<Record<string, Float64Array>>;
   readonly health: HealthReport | undefined;
   readonly process: ProcessStats;
+  /** Why its stack cannot be read, should its loop be blocked; absent when it can. */
+  readonly unreadable?: string;
 }
 
 export type Report =
@@ -72,7 +76,7 @@ export type Report =
   | { readonly type: "drained"; readonly snapshot: WorkerSnapshot; readonly forced: number };
 
 const COMMAND_TYPES = [
-  "start", "report", "report-load", "limit", "reopen", "announce-close", "drain",
+  "start", "report", "report-load", "limit", "reopen", "close-inspector", "announce-close", "drain",
 ] satisfies Command["type"][]; // prettier-ignore
 const REPORT_TYPES = ["ready", "failed", "snapshot", "load", "drained"] satisfies Report["type"][];
 

@@ -10,6 +10,8 @@ export interface ProcessStats {
   readonly residentBytes: number;
   readonly heapTotalBytes: number;
   readonly heapUsedBytes: number;
+  /** At which V8 gives up. */
+  readonly heapLimitBytes: number;
   readonly externalBytes: number;
   /** Since the previous report of the process. */
   readonly eventLoopLagSeconds: {
@@ -27,7 +29,8 @@ export type WorkerState = (typeof WORKER_STATES)[number];
 
 /** Why a worker was replaced. */
 export const RESTART_REASONS = [
-  "crash", "start_failed", "reload", "max_requests", "max_lifetime", "max_rss",
+  "crash", "killed", "out_of_memory", "start_failed", "unresponsive", "reload", "max_requests",
+  "max_lifetime", "max_rss",
 ] as const; // prettier-ignore
 export type RestartReason = (typeof RESTART_REASONS)[number];
 
@@ -52,6 +55,14 @@ export interface WorkerView {
   readonly health: HealthReport | undefined;
   /** Undefined until the worker has reported once. */
   readonly process: ProcessStats | undefined;
+}
+
+/** A slot that waits to be filled, because the workers in it ended soon after their start. */
+export interface BackoffView {
+  readonly slot: number;
+  /** Ends in a row. */
+  readonly failures: number;
+  readonly retryInMs: number;
 }
 
 export interface HealthReport {
@@ -91,6 +102,10 @@ export interface Snapshot {
   readonly workers: readonly WorkerView[];
   /** Worker slots that should be filled. */
   readonly workersWanted: number;
+  /** Slots that wait before they are filled again. */
+  readonly backoffs: readonly BackoffView[];
+  /** Silence after which a ready worker does not count as accepting. */
+  readonly silentAfterMs: number;
   /** Replacing dead workers has failed for too long: only a restart of the process may help. */
   readonly isStuck: boolean;
   readonly workerRestarts: Readonly<Record<RestartReason, number>>;

@@ -96,6 +96,8 @@ export interface Config {
   readonly minReady: number;
   readonly balance: BalanceMode;
   readonly recycle: RecycleConfig;
+  /** Silence after which a ready worker is replaced; 0 is never, and always so with no worker processes. */
+  readonly workerTimeoutMs: number;
   readonly http: HttpConfig;
   readonly drain: DrainConfig;
   readonly log: LogConfig;
@@ -114,6 +116,7 @@ export const DEFAULTS = {
   maxRequests: 0,
   maxLifetimeMs: 0,
   maxRssBytes: 0,
+  workerTimeoutMs: 30_000,
   backlog: 4096,
   maxConnections: 0,
   keepAliveTimeoutMs: 75_000,

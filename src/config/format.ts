@@ -16,6 +16,7 @@ export function formatConfig(config: Config): string {
     ...key("max-requests", recycle.maxRequests),
     ...key("max-lifetime", recycle.maxLifetimeMs),
     ...key("max-rss", recycle.maxRssBytes),
+    ...key("worker-timeout", config.workerTimeoutMs),
     ...key("keep-alive-timeout", http.keepAliveTimeoutMs),
     ...key("headers-timeout", http.headersTimeoutMs),
     ...key("request-timeout", http.requestTimeoutMs),

@@ -27,6 +27,7 @@ export interface OptionValues {
   readonly "max-requests": number;
   readonly "max-lifetime": number;
   readonly "max-rss": number;
+  readonly "worker-timeout": number;
   readonly "keep-alive-timeout": number;
   readonly "headers-timeout": number;
   readonly "request-timeout": number;
@@ -160,6 +161,12 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     description: "resident memory above which a worker is replaced, such as 512Mi; 0 is never",
     kind: SIZE,
     default: SIZE.format(DEFAULTS.maxRssBytes).toString(),
+  },
+  "worker-timeout": {
+    group: "Workers",
+    description: "a worker that has not reported for this long is replaced; 0 is never",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.workerTimeoutMs).toString(),
   },
   "keep-alive-timeout": {
     group: "HTTP",

@@ -25,6 +25,9 @@ import { OPTIONS } from "./options.ts";
 import { resolveEndpoints } from "./resolve-endpoints.ts";
 import { ValueError } from "./value-error.ts";
 
+/** Less than two reports in a row may be late on any busy machine. */
+const SHORTEST_WORKER_TIMEOUT_MS = 2_000;
+
 /** All the world a configuration is made of. */
 export interface ConfigInput {
   /** The argument of the command line. */
@@ -52,6 +55,7 @@ export function resolveConfig(input: ConfigInput): Config {
     minReady: resolveMinReady(layers, workers),
     balance: choose(layers, "balance")?.value ?? DEFAULTS.balance,
     recycle: resolveRecycle(layers, workers),
+    workerTimeoutMs: resolveWorkerTimeout(layers, workers),
     http: resolveHttp(layers),
     drain: resolveDrain(layers, input.cwd),
     log: {
@@ -135,6 +139,20 @@ function resolveRecycle(layers: readonly Layer[], workers: number): RecycleConfi
   };
 }
 
+function resolveWorkerTimeout(layers: readonly Layer[], workers: number): number {
+  const fallback = workers === 0 ? 0 : DEFAULTS.workerTimeoutMs;
+  const timeoutMs = readNumber(layers, "worker-timeout", fallback);
+  if (timeoutMs === 0) return 0;
+  if (workers === 0) {
+    const reason = "with --workers 0 there is no worker to replace";
+    throw refuseNumber(layers, "worker-timeout", reason);
+  }
+  if (timeoutMs >= SHORTEST_WORKER_TIMEOUT_MS) return timeoutMs;
+  const shortest = formatDuration(SHORTEST_WORKER_TIMEOUT_MS);
+  const reason = `expected 0, or at least ${shortest}: workers report once a second`;
+  throw refuseNumber(layers, "worker-timeout", reason);
+}
+
 function resolveHttp(layers: readonly Layer[]): HttpConfig {
   const keepAliveTimeoutMs = readNumber(layers, "keep-alive-timeout", DEFAULTS.keepAliveTimeoutMs);
   const requestTimeoutMs = readNumber(layers, "request-timeout", DEFAULTS.requestTimeoutMs);
@@ -172,6 +190,7 @@ type NumberName =
   | "max-requests"
   | "max-lifetime"
   | "max-rss"
+  | "worker-timeout"
   | "keep-alive-timeout"
   | "headers-timeout"
   | "request-timeout"

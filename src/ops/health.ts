@@ -1,15 +1,12 @@
 import type { Snapshot } from "../snapshot.ts";
 
-/** Ten reports missed in a row. */
-const SILENT_AFTER_MS = 10_000;
-
 /** The questions a kubelet or load balancer asks; each is a path of the ops endpoint. */
 export const PROBES = ["livez", "startupz", "readyz", "healthz"] as const;
 export type Probe = (typeof PROBES)[number];
 
 /** What one named check found. */
 export type CheckResult =
-  | { readonly name: string; readonly outcome: "ok" }
+  | { readonly name: string; readonly outcome: "ok"; readonly note?: string }
   | { readonly name: string; readonly outcome: "excluded" }
   | { readonly name: string; readonly outcome: "failed"; readonly reason: string };
 
@@ -51,6 +48,11 @@ const CHECKS: Readonly<Record<Probe, Readonly<Record<string, Check>>>> = {
   healthz: READY,
 };
 
+/** What there is to say of a check that passes; empty when there is nothing. */
+const NOTES: Readonly<Record<string, (snapshot: Snapshot) => string>> = {
+  workers: describeBackoffs,
+};
+
 /** Lists the checks of a probe, in the order they are reported. */
 export function checkNames(probe: Probe): readonly string[] {
   return Object.keys(CHECKS[probe]);
@@ -64,7 +66,9 @@ export function judge(probe: Probe, snapshot: Snapshot, options: JudgeOptions = 
     .map(([name, check]): CheckResult => {
       if (excluded.includes(name)) return { name, outcome: "excluded" };
       const reason = check(snapshot);
-      return reason === undefined ? { name, outcome: "ok" } : { name, outcome: "failed", reason };
+      if (reason !== undefined) return { name, outcome: "failed", reason };
+      const note = NOTES[name]?.(snapshot) ?? "";
+      return { name, outcome: "ok", ...(note === "" ? {} : { note }) };
     });
   return {
     probe,
@@ -92,7 +96,18 @@ function checkWorkers(snapshot: Snapshot): string | undefined {
   if (accepting >= snapshot.minReady) return undefined;
   const silent = countReady(snapshot) - accepting;
   const why = silent === 0 ? "" : `, ${silent} more do not answer`;
-  return `${accepting} workers are ready, ${snapshot.minReady} needed${why}`;
+  const backoffs = describeBackoffs(snapshot);
+  const loops = backoffs === "" ? "" : `, ${backoffs}`;
+  return `${accepting} workers are ready, ${snapshot.minReady} needed${why}${loops}`;
+}
+
+function describeBackoffs({ backoffs }: Snapshot): string {
+  return backoffs
+    .map(({ slot, failures, retryInMs }) => {
+      const wait = `tried again in ${Math.ceil(retryInMs / 1000)} s`;
+      return `worker ${slot} is in a crash loop (ended ${failures} times in a row, ${wait})`;
+    })
+    .join(", ");
 }
 
 function checkApp(snapshot: Snapshot): string | undefined {
@@ -116,9 +131,9 @@ function checkEndpoints(snapshot: Snapshot): string | undefined {
 }
 
 /** A worker that is stuck in a loop is ready by name only. */
-function countAccepting(snapshot: Snapshot): number {
-  return snapshot.workers.filter(
-    ({ state, silentForMs }) => state === "ready" && silentForMs < SILENT_AFTER_MS,
+function countAccepting({ workers, silentAfterMs }: Snapshot): number {
+  return workers.filter(
+    ({ state, silentForMs }) => state === "ready" && silentForMs < silentAfterMs,
   ).length;
 }
 

@@ -42,7 +42,8 @@ export function formatHealthJson(verdict: Verdict, snapshot: Snapshot): string {
 }
 
 function formatCheck(check: CheckResult): string {
-  if (check.outcome === "ok") return `[+]${check.name} ok`;
+  if (check.outcome === "ok")
+    return `[+]${check.name} ok${check.note === undefined ? "" : `: ${check.note}`}`;
   if (check.outcome === "excluded") return `[+]${check.name} excluded: ok`;
   return `[-]${check.name} failed: ${onOneLine(check.reason)}`;
 }
@@ -51,7 +52,11 @@ function describeCheck(check: CheckResult, time: string): object {
   const about = { componentType: "component", time };
   return check.outcome === "failed"
     ? { ...about, status: "fail", output: check.reason }
-    : { ...about, status: "pass" };
+    : { ...about, status: "pass", ...noteOf(check) };
+}
+
+function noteOf(check: CheckResult): { readonly output?: string } {
+  return check.outcome === "ok" && check.note !== undefined ? { output: check.note } : {};
 }
 
 /** An app's own health message may span lines; a reader of the list counts on one line a check. */

@@ -19,11 +19,13 @@ export const PROGRAM_FAMILIES: readonly Family[] = [
   {
     name: "outrigger_workers",
     type: "gauge",
-    help: "Worker processes, by state.",
-    read: ({ workers }) =>
-      WORKER_STATES.map((state) =>
+    help: "Worker processes, by state; backoff: places that wait to be filled after repeated crashes.",
+    read: ({ workers, backoffs }) => [
+      ...WORKER_STATES.map((state) =>
         sample(workers.filter((worker) => worker.state === state).length, { state }),
       ),
+      sample(backoffs.length, { state: "backoff" }),
+    ],
   },
   perSlot(
     {

@@ -20,6 +20,11 @@ export function describeStatus(snapshot: Snapshot): object {
       wanted: snapshot.workersWanted,
       min_ready: snapshot.minReady,
       stuck: snapshot.isStuck,
+      backoffs: snapshot.backoffs.map(({ slot, failures, retryInMs }) => ({
+        slot,
+        failures,
+        retry_in_seconds: Math.ceil(retryInMs / 1000),
+      })),
       missing: snapshot.workersMissing,
       restarts: snapshot.workerRestarts,
       slots: snapshot.workers.map((worker) => describeWorker(worker, snapshot.takenAtMs)),

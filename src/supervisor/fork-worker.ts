@@ -1,8 +1,15 @@
-import { fork, type SendHandle } from "node:child_process";
+import { fork, type ChildProcess, type SendHandle } from "node:child_process";
+import { url } from "node:inspector";
 import { fileURLToPath } from "node:url";
 import { sendableHandle } from "../listener/sendable.ts";
 import { CounterPage } from "./counter-page.ts";
 import { parseReport, type Command } from "../protocol.ts";
+import {
+  DEBUGGED_FLAGS,
+  INSPECTABLE_FLAGS,
+  readBlockedStack,
+  type BlockedStack,
+} from "./blocked-stack.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
 /** The sources run as they are in tests; `dist` mirrors `src`, so the ending is all that differs. */
@@ -20,6 +27,7 @@ export const forkWorker: SpawnWorker = (listeners, events) => {
   const child = fork(ENTRY, [], {
     stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
     serialization: "advanced",
+    execArgv: [...process.execArgv, ...inspectorFlags()],
   });
   let hasEnded = false;
   const end = (code: number | null, signal: NodeJS.Signals | null): void => {
@@ -48,5 +56,22 @@ export const forkWorker: SpawnWorker = (listeners, events) => {
       child.send({ type: "reopen", endpoint, limit } satisfies Command, handle, () => {});
     },
     kill: () => void child.kill("SIGKILL"),
+    async readStack() {
+      const stack = await readStackOf(child);
+      // Also where it could not be read: a signal that was late opens the inspector afterwards.
+      if (child.connected) child.send({ type: "close-inspector" } satisfies Command, () => {});
+      return stack;
+    },
   };
 };
+
+/** With an inspector of our own we are being debugged, and so are the workers: then their ports are told. */
+function inspectorFlags(): readonly string[] {
+  return url() === undefined ? INSPECTABLE_FLAGS : DEBUGGED_FLAGS;
+}
+
+async function readStackOf(child: ChildProcess): Promise<BlockedStack> {
+  const { pid } = child;
+  if (pid === undefined) return { kind: "unknown", reason: "it was not spawned" };
+  return await readBlockedStack({ pid, interrupt: () => child.kill("SIGUSR1") });
+}

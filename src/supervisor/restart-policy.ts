@@ -1,7 +1,9 @@
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 30_000;
+/** Failures from which on the delay is the longest. */
+const LONGEST_FROM = 2 + Math.ceil(Math.log2(LONGEST_DELAY_MS / FIRST_DELAY_MS));
 /** A worker that served this long has not failed to start: its end opens a new account. */
-const LIVED_LONG_MS = 10_000;
+export const LIVED_LONG_MS = 10_000;
 /** Ends in a row that make a crash loop. */
 const FAILING_AFTER = 3;
 /** Random share by which a delay is shortened, so that slots do not fail in step. */
@@ -18,7 +20,12 @@ export const FRESH_ACCOUNT: RestartAccount = { failures: 0 };
 export interface RestartPlan {
   readonly delayMs: number;
   readonly account: RestartAccount;
+  /** Worth a log line: the wait has grown, or it is the tenth time that it is as long as can be. */
+  readonly isNews: boolean;
 }
+
+/** Of ends that come at the longest delay, one in so many is news. */
+const NEWS_EVERY = 10;
 
 /**
  * Decides how long to wait before a slot is filled again: not at all the first time, then 100 ms,
@@ -29,9 +36,15 @@ export interface RestartPlan {
  */
 export function planRestart(account: RestartAccount, livedMs: number, random: number): RestartPlan {
   const failures = livedMs >= LIVED_LONG_MS ? 1 : account.failures + 1;
-  const backoffMs =
-    failures === 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (failures - 2), LONGEST_DELAY_MS);
-  return { delayMs: Math.round(backoffMs * (1 - JITTER * random)), account: { failures } };
+  return {
+    delayMs: Math.round(backoffOf(failures) * (1 - JITTER * random)),
+    account: { failures },
+    isNews: failures <= LONGEST_FROM || (failures - LONGEST_FROM) % NEWS_EVERY === 0,
+  };
+}
+
+function backoffOf(failures: number): number {
+  return failures === 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (failures - 2), LONGEST_DELAY_MS);
 }
 
 /** Whether workers have failed so often in a row that the next one is not to be counted on. */

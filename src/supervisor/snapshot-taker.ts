@@ -9,6 +9,9 @@ import { noRestarts, type EndpointView, type Snapshot } from "../snapshot.ts";
 import { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 
+/** Ten reports missed in a row. */
+const SILENT_AFTER_MS = 10_000;
+
 /** What a snapshot is taken of; what is undefined does not exist yet. */
 export interface Subject {
   readonly phase: Phase;
@@ -74,6 +77,8 @@ export class SnapshotTaker {
       ),
       workers: workers?.views() ?? [],
       workersWanted: workers?.size ?? Math.max(this.#config.workers, 1),
+      backoffs: workers?.backoffs ?? [],
+      silentAfterMs: Math.min(workers?.workerTimeoutMs || SILENT_AFTER_MS, SILENT_AFTER_MS),
       isStuck: workers?.isStuck ?? false,
       workerRestarts: workers?.restarts ?? noRestarts(),
       workersMissing: workers?.missing ?? 0,

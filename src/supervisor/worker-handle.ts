@@ -5,6 +5,7 @@ import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { LoadReport, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
+import type { BlockedStack } from "./blocked-stack.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker may take past its deadline before it is killed; its app's shutdown hook has 500 ms of it. */
@@ -86,6 +87,11 @@ export class WorkerHandle {
   /** It did not end by itself: we sent SIGKILL. */
   get wasKilled(): boolean {
     return this.#wasKilled;
+  }
+
+  /** When it reported last, or was spawned, in milliseconds since the epoch. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
   }
 
   /** Time since it reported last, or since it was spawned. */
@@ -181,6 +187,14 @@ export class WorkerHandle {
   /** Gives it the listener of an endpoint again. */
   reopen(endpoint: string, limit: number): void {
     this.#process.reopen(endpoint, limit);
+  }
+
+  /** Reads where its loop is held up, within 4 s. */
+  async readStack(): Promise<BlockedStack> {
+    const { unreadable = "it is no process of its own" } = this.#snapshot ?? {};
+    const canRead = this.#snapshot?.unreadable === undefined;
+    const stack = canRead ? await this.#process.readStack?.() : undefined;
+    return stack ?? { kind: "unknown", reason: unreadable };
   }
 
   /** From now on its responses say `Connection: close`. */

@@ -1,5 +1,6 @@
 import type { Command, ListenerGrant, Report, WorkerSnapshot } from "../protocol.ts";
 import type { CounterPage } from "./counter-page.ts";
+import type { BlockedStack } from "./blocked-stack.ts";
 import type { Listener } from "../listener/listener.ts";
 
 /** How a worker ended. */
@@ -26,6 +27,8 @@ export interface WorkerProcess {
   /** Sends `reopen` with a handle of the endpoint's listener. */
   reopen(endpoint: string, limit: number): void;
   kill(): void;
+  /** Reads where its loop is held up, where it has a loop of its own. */
+  readStack?(): Promise<BlockedStack>;
   /** Its numbers at this instant, where they need not be asked for. */
   snapshot?(): WorkerSnapshot;
 }

@@ -2,10 +2,12 @@ import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { describeError, OutriggerError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
-import { noRestarts, type RestartReason, type WorkerView } from "../snapshot.ts";
+import { noRestarts, type BackoffView, type RestartReason, type WorkerView } from "../snapshot.ts";
 import { BALANCE_SLACK } from "./balance.ts";
 import { Balancer } from "./balancer.ts";
 import type { Ledger } from "./ledger.ts";
+import { OomKills } from "./oom-kills.ts";
+import { Rescue } from "./rescue.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
@@ -17,6 +19,8 @@ export interface WorkerSetOptions {
   readonly startCommand: WorkerStart;
   readonly ledger: Ledger;
   readonly log: Logger;
+  /** Where the kernel counts processes it killed for memory (our cgroup). */
+  readonly oomKills?: OomKills;
   readonly clock?: Clock;
   /** Jitter of restarts, from 0 to 1. */
   readonly random?: () => number;
@@ -36,6 +40,8 @@ export class WorkerSet {
   #turns: Promise<void> = Promise.resolve();
   /** Slots whose worker has served long enough; each takes back the timer until the next try. */
   readonly #recycling = new Map<WorkerSlot, () => void>();
+  readonly #oomKills: OomKills;
+  readonly #rescue: Rescue;
   readonly #balancer: Balancer<WorkerHandle> | undefined;
   #forced = 0;
   #missing = 0;
@@ -51,7 +57,15 @@ export class WorkerSet {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#startCommand = options.startCommand;
+    this.#oomKills = options.oomKills ?? new OomKills();
     this.#balancer = this.#createBalancer();
+    this.#rescue = new Rescue({
+      clock: this.#clock,
+      log: options.log,
+      readTimeoutMs: () => this.workerTimeoutMs,
+      watched: () => this.#active.flatMap(({ ready }) => ready ?? []),
+      replace: (worker, readGraceMs) => this.#replaceSilent(worker, readGraceMs),
+    });
     while (this.#slots.length < options.size) this.#addSlot();
   }
 
@@ -67,6 +81,7 @@ export class WorkerSet {
     for (const slot of this.#slots) slot.fill().then(countReady, reject);
     await promise;
     this.#hasServed = true;
+    if (this.#isFilling) this.#rescue.start();
   }
 
   /** Workers there should be. */
@@ -96,7 +111,20 @@ export class WorkerSet {
 
   /** No worker serves, and replacing them keeps failing. */
   get isStuck(): boolean {
-    return this.#active.every(({ isHopeless }) => isHopeless);
+    return this.#active.every(
+      ({ isHopeless, ready }) =>
+        isHopeless || (ready !== undefined && this.#rescue.hasGivenUp(ready)),
+    );
+  }
+
+  /** Slots that wait before they are filled again. */
+  get backoffs(): readonly BackoffView[] {
+    return this.#active.flatMap(({ backoff }) => backoff ?? []);
+  }
+
+  /** Silence after which a ready worker is to be replaced; 0 is never. */
+  get workerTimeoutMs(): number {
+    return this.#startCommand.config.workerTimeoutMs;
   }
 
   views(): WorkerView[] {
@@ -140,7 +168,7 @@ export class WorkerSet {
       this.#startCommand = startCommand;
       try {
         for (const slot of this.#active) {
-          if (this.#isFilling) await slot.succeed("reload", this.#graceMs);
+          if (this.#isFilling) await slot.succeed("reload", () => this.#graceMs);
         }
       } catch (error) {
         this.#startCommand = before;
@@ -183,6 +211,7 @@ export class WorkerSet {
   /** From now on a worker that ends is not replaced. */
   stopFilling(): void {
     this.#isFilling = false;
+    this.#rescue.stop();
     this.#balancer?.stop();
     for (const slot of this.#slots) slot.stopRestart();
     for (const cancel of this.#recycling.values()) cancel();
@@ -210,7 +239,7 @@ export class WorkerSet {
     try {
       await this.#inTurn(async () => {
         // It may have ended before its turn came.
-        if (slot.isFilledBy(worn)) await slot.succeed(reason, this.#graceMs);
+        if (slot.isFilledBy(worn)) await slot.succeed(reason, () => this.#graceMs);
       });
       this.#recycling.delete(slot);
     } catch (error) {
@@ -219,6 +248,20 @@ export class WorkerSet {
       const cancel = this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
       this.#recycling.set(slot, cancel);
     }
+  }
+
+  /** Whatever else is under way; only where its slot is being handed over already, that is waited for. */
+  async #replaceSilent(worker: WorkerHandle, readGraceMs: () => number): Promise<boolean> {
+    const slot = this.#active.find((one) => one.isFilledBy(worker));
+    if (slot === undefined || !this.#isFilling) return true;
+    if (slot.isBeingReplaced) return false;
+    const readGrace = (): number => Math.min(readGraceMs(), this.#graceMs);
+    try {
+      await slot.succeed("unresponsive", readGrace, worker);
+    } catch (error) {
+      if (this.#isFilling) throw error;
+    }
+    return true;
   }
 
   #createBalancer(): Balancer<WorkerHandle> | undefined {
@@ -242,6 +285,7 @@ export class WorkerSet {
       listeners,
       log,
       random,
+      oomKills: this.#oomKills,
       clock: this.#clock,
       readStart: () => this.#startCommand,
       isWanted: () => this.#isFilling && this.#hasServed,

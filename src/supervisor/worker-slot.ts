@@ -3,20 +3,25 @@ import type { Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import type { LoadReport, StartCommand } from "../protocol.ts";
-import type { RestartReason } from "../snapshot.ts";
+import type { BackoffView, RestartReason } from "../snapshot.ts";
+import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
 import {
   FRESH_ACCOUNT,
   isFailing,
   isHopeless,
+  LIVED_LONG_MS,
   planRestart,
   type RestartAccount,
 } from "./restart-policy.ts";
+import { judgeEnd } from "./worker-end.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
 /** How long to wait when not even a process can be made. */
 const RESPAWN_MS = 1_000;
+/** Of failures to make a process, one in so many is worth a log line. */
+const NEWS_EVERY = 60;
 
 /** What a worker is started with, whichever slot it fills. */
 export type WorkerStart = Omit<
@@ -33,6 +38,7 @@ export interface WorkerSlotOptions {
   /** Jitter of restarts, from 0 to 1. */
   readonly random: () => number;
   readonly log: Logger;
+  readonly oomKills: OomKills;
   /** What the next worker is started with. */
   readonly readStart: () => WorkerStart;
   /** Whether a worker that ends now is to be replaced. */
@@ -56,7 +62,15 @@ export class WorkerSlot {
   /** Successors that are not ready yet, and predecessors that finish. */
   readonly #others = new Set<WorkerHandle>();
   #account: RestartAccount = FRESH_ACCOUNT;
+  /** Its workers end again and again, and not each time is worth a log line. */
+  #isQuiet = false;
   #cancelRestart: (() => void) | undefined;
+  #restartAtMs = 0;
+  #spawnFailures = 0;
+  /** Starts of successors that are under way. */
+  #successions = 0;
+  /** Why workers were told to leave. */
+  readonly #leaving = new WeakMap<WorkerHandle, RestartReason>();
   #isRetired = false;
 
   constructor(options: WorkerSlotOptions) {
@@ -75,6 +89,23 @@ export class WorkerSlot {
   /** It does not serve, and its last workers did not last. */
   get isFailing(): boolean {
     return this.#current?.state !== "ready" && isFailing(this.#account);
+  }
+
+  /** The worker that fills it and is ready; undefined while there is none. */
+  get ready(): WorkerHandle | undefined {
+    return this.#current?.state === "ready" ? this.#current : undefined;
+  }
+
+  /** A successor is on its way. */
+  get isBeingReplaced(): boolean {
+    return this.#successions > 0;
+  }
+
+  /** How long it waits to be filled again, and why; undefined while it does not wait. */
+  get backoff(): BackoffView | undefined {
+    if (this.#cancelRestart === undefined || this.#account.failures < 2) return undefined;
+    const retryInMs = Math.max(this.#restartAtMs - this.#options.clock.now(), 0);
+    return { slot: this.index, failures: this.#account.failures, retryInMs };
   }
 
   /** It does not serve, and filling it keeps failing. */
@@ -102,13 +133,25 @@ export class WorkerSlot {
   }
 
   /**
-   * Starts a successor, and when it is ready lets the worker there finish within `graceMs`. Rejects,
-   * with the worker left where it is, when the successor cannot start.
+   * Starts a successor, and when it is ready lets the worker there finish within the grace period, which
+   * is asked for then. Rejects, with the worker left where it is, when the successor cannot start.
+   *
+   * @param blocked The worker to succeed: when another serves in its place by then, the successor leaves again.
    */
-  async succeed(reason: RestartReason, graceMs: number): Promise<void> {
+  async succeed(
+    reason: RestartReason,
+    readGraceMs: () => number,
+    blocked?: WorkerHandle,
+  ): Promise<void> {
     const { handle: successor, start } = this.#spawn();
     this.#others.add(successor);
-    await start();
+    this.#successions += 1;
+    await start().finally(() => (this.#successions -= 1));
+    const isTaken = this.ready !== undefined && this.ready !== blocked;
+    if (blocked !== undefined && (isTaken || this.#isRetired)) {
+      void successor.drain(this.#options.clock.now() + readGraceMs());
+      return;
+    }
     this.#others.delete(successor);
     this.stopRestart();
     this.#options.onRestart(reason);
@@ -116,7 +159,8 @@ export class WorkerSlot {
     this.#current = successor;
     if (predecessor === undefined) return;
     this.#others.add(predecessor);
-    void predecessor.drain(this.#options.clock.now() + graceMs);
+    this.#leaving.set(predecessor, reason);
+    void predecessor.drain(this.#options.clock.now() + readGraceMs());
   }
 
   /** Fills the slot no more and lets its worker finish. */
@@ -162,6 +206,7 @@ export class WorkerSlot {
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
     if (this.#current !== handle || handle.state !== "ready") return;
+    if (this.#account.failures > 0 && handle.livedMs >= LIVED_LONG_MS) this.#settle(handle);
     const { answered: requests, livedMs, snapshot } = handle;
     const residentBytes = snapshot?.process.residentBytes ?? 0;
     const reason = policy.judge({ requests, livedMs, residentBytes });
@@ -172,33 +217,49 @@ export class WorkerSlot {
     const { log, onState } = this.#options;
     const fields = { worker: handle.slot, pid: handle.pid };
     onState(handle);
-    if (handle.state === "ready") log.info(fields, "worker ready");
+    if (handle.state === "ready") log[this.#isQuiet ? "debug" : "info"](fields, "worker ready");
     if (handle.state !== "exited") return;
     const isCurrent = this.#current === handle;
     if (isCurrent) this.#current = undefined;
     this.#others.delete(handle);
     this.#options.onGone(handle);
     if (isCurrent && !this.#isRetired && this.#options.isWanted()) this.#refill(handle);
-    else log.info({ ...fields, ...handle.exit }, "worker exited");
+    else
+      log.info({ ...fields, ...handle.exit, reason: this.#leaving.get(handle) }, "worker exited");
+  }
+
+  /** A worker stays: what went before is forgotten. */
+  #settle({ slot, pid }: WorkerHandle): void {
+    const { failures } = this.#account;
+    if (this.#isQuiet) this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
+    this.#account = FRESH_ACCOUNT;
+    this.#isQuiet = false;
   }
 
   #refill(ended: WorkerHandle): void {
-    const { clock, random, log, onRestart } = this.#options;
-    const reason: RestartReason = ended.hasBeenReady ? "crash" : "start_failed";
-    const { delayMs, account } = planRestart(this.#account, ended.livedMs, random());
+    const { clock, random, log, onRestart, oomKills } = this.#options;
+    const { exit, hasBeenReady, snapshot } = ended;
+    const { reason, detail } = judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () =>
+      oomKills.claim(),
+    );
+    const { delayMs, account, isNews } = planRestart(this.#account, ended.livedMs, random());
     this.#account = account;
+    this.#isQuiet = account.failures > 1 && !isNews;
     onRestart(reason);
-    log.warn(
+    log[isNews ? "warn" : "debug"](
       {
         worker: ended.slot,
         pid: ended.pid,
         ...ended.exit,
         reason,
+        detail,
+        failures: account.failures,
         restartInMs: delayMs,
         ...(ended.hasBeenReady ? {} : { error: ended.failure.message }),
       },
       "worker exited",
     );
+    this.#restartAtMs = clock.now() + delayMs;
     this.#cancelRestart = clock.after(delayMs, () => void this.#fillAgain());
   }
 
@@ -206,6 +267,7 @@ export class WorkerSlot {
     this.#cancelRestart = undefined;
     try {
       await this.fill();
+      this.#spawnFailures = 0;
     } catch (error) {
       // A worker that cannot start is heard of when it exits; one that could not be spawned is not.
       if (this.#current !== undefined || this.#cancelRestart !== undefined) return;
@@ -213,7 +275,9 @@ export class WorkerSlot {
       if (this.#isRetired) return;
       const { clock, log, isWanted, index } = this.#options;
       if (!isWanted()) return;
-      log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");
+      if (this.#spawnFailures % NEWS_EVERY === 0)
+        log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");
+      this.#spawnFailures += 1;
       this.#cancelRestart = clock.after(RESPAWN_MS, () => void this.#fillAgain());
     }
   }

@@ -15,6 +15,7 @@ import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } fro
 import { CounterWriter } from "./counter-writer.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
+import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
@@ -70,6 +71,9 @@ export class Worker {
       case "reopen":
         this.#server(command.endpoint)?.reopen(listenHandle, command.limit);
         return;
+      case "close-inspector":
+        closeInspector();
+        return;
       case "announce-close":
         for (const server of this.#servers) server.announceClose();
         return;
@@ -93,12 +97,14 @@ export class Worker {
   snapshot(): WorkerSnapshot {
     for (const { connections } of this.#servers) connections.recognizeSilent();
     this.#counters?.write();
+    const unreadable = whyUnreadable();
     return {
       counters: Object.fromEntries(
         this.#servers.map((server) => [server.name, server.counters.slots.slice()]),
       ),
       health: this.#health?.last,
       process: this.#monitor.read(),
+      ...(unreadable === undefined ? {} : { unreadable }),
     };
   }
 

@@ -14,6 +14,7 @@ const DEFAULT_CONFIG: Config = {
   minReady: 1,
   balance: "connections",
   recycle: { maxRequests: 0, maxLifetimeMs: 0, maxRssBytes: 0 },
+  workerTimeoutMs: 30_000,
   http: { keepAliveTimeoutMs: 75_000, headersTimeoutMs: 60_000, requestTimeoutMs: 300_000 },
   drain: { delayMs: 0, untilGone: undefined, gracePeriodMs: 30_000 },
   log: { level: "info", accessLog: "json" },
@@ -78,6 +79,7 @@ describe("resolveConfig", () => {
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
+        "worker-timeout": "9s",
       },
     }); // prettier-ignore
     assert.deepEqual(config, {
@@ -94,6 +96,7 @@ describe("resolveConfig", () => {
       minReady: 2,
       balance: "off",
       recycle: { maxRequests: 6, maxLifetimeMs: 7000, maxRssBytes: 8 * 2 ** 20 },
+      workerTimeoutMs: 9000,
       http: { keepAliveTimeoutMs: 1000, headersTimeoutMs: 2000, requestTimeoutMs: 3000 },
       drain: { delayMs: 4000, untilGone: "/srv/run/nginx.pid", gracePeriodMs: 5000 },
       log: { level: "debug", accessLog: "combined" },
@@ -204,6 +207,8 @@ describe("resolveConfig", () => {
     [{ flags: { "trusted-proxies": "" } }, "ERR_CONFIG", /is none$/],
     [{ env: { WEB_CONCURRENCY: "many" } }, "ERR_CONFIG", /^Cannot use WEB_CONCURRENCY="many": expected auto or a whole number/],
     [{ flags: { "max-rss": "512MB" } }, "ERR_CONFIG", /^Cannot use --max-rss "512MB": expected a size such as 512Mi or 2Gi$/],
+    [{ flags: { "worker-timeout": "9s", workers: "0" } }, "ERR_CONFIG", /^Cannot use --worker-timeout "9s": with --workers 0 there is no worker to replace$/],
+    [{ flags: { "worker-timeout": "1s" } }, "ERR_CONFIG", /^Cannot use --worker-timeout "1s": expected 0, or at least 2s: workers report once a second$/],
     [{ flags: { "max-requests": "9", workers: "0" } }, "ERR_CONFIG", /^Cannot use --max-requests "9": with --workers 0 there is no worker to replace$/],
     [{ flags: { "drain-until-gone": "" } }, "ERR_CONFIG", /^Cannot use --drain-until-gone "": expected a value$/],
   ]; // prettier-ignore

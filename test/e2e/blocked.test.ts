@@ -158,7 +158,7 @@ describe("when the only worker is killed", () => {
       [],
     );
     const metrics = await service.metrics();
-    assert.equal(metrics.value("outrigger_worker_restarts_total", { reason: "crash" }), 1);
+    assert.equal(metrics.value("outrigger_worker_restarts_total", { reason: "killed" }), 1);
     assert.equal(metrics.value("outrigger_worker_restarts_total", { reason: "start_failed" }), 0);
     assert.equal(metrics.value("outrigger_endpoint_requests_in_flight"), 0);
   });

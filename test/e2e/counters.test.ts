@@ -62,7 +62,7 @@ describe("counters", () => {
       );
       for (let samples = 0; samples < 5; samples += 1) await watch.sample();
       process.kill(victim ?? 0, "SIGKILL");
-      await watch.until('outrigger_worker_restarts_total{reason="crash"}', kills);
+      await watch.until('outrigger_worker_restarts_total{reason="killed"}', kills);
       // The log tells which workers live; it may lag behind the metrics.
       await service.program.line((line) => line.msg === "worker exited" && line["pid"] === victim);
     }

@@ -9,7 +9,8 @@ import { processFixture } from "./snapshot.ts";
 export const WORKER_START: WorkerStart = {
   config: resolveConfig({
     app: "./app.js",
-    flags: {},
+    // Fakes report only when a test makes them.
+    flags: { "worker-timeout": "0" },
     env: {},
     cwd: "/",
     cpuCount: 1,

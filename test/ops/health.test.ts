@@ -69,6 +69,22 @@ const CASES: {
     failed: { workers: "0 workers are ready, 1 needed, 1 more do not answer" },
   },
   {
+    what: "fails when it has not answered for as long as the worker timeout, if that is shorter",
+    probe: "readyz",
+    snapshot: { silentAfterMs: 3_000, workers: [workerFixture({ silentForMs: 3_000 })] },
+    failed: { workers: "0 workers are ready, 1 needed, 1 more do not answer" },
+  },
+  {
+    what: "names workers in a crash loop when too few are left",
+    probe: "readyz",
+    snapshot: { workers: [], backoffs: [{ slot: 1, failures: 7, retryInMs: 2_100 }] },
+    failed: {
+      workers:
+        "0 workers are ready, 1 needed, worker 1 is in a crash loop (ended 7 times in a row, tried again in 3 s)",
+      app: "0 workers have a healthy app, 1 needed",
+    },
+  },
+  {
     what: "fails with too few ready workers",
     probe: "readyz",
     snapshot: {

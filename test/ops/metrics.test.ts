@@ -31,6 +31,7 @@ function busySnapshot(): Snapshot {
     drainStartedAtMs: 1_700_000_050_500,
     workersMissing: 1,
     workerRestarts: { ...noRestarts(), crash: 4 },
+    backoffs: [{ slot: 1, failures: 4, retryInMs: 400 }],
     endpoints: [
       endpointFixture({ counters, kernel: { accepted: 7, queued: 5 } }),
       endpointFixture({
@@ -82,6 +83,7 @@ const LINES = [
   'outrigger_workers{state="spawned"} 0',
   'outrigger_workers{state="ready"} 1',
   'outrigger_workers{state="draining"} 1',
+  'outrigger_workers{state="backoff"} 1',
   'outrigger_worker_restarts_total{reason="crash"} 4',
   'outrigger_worker_restarts_total{reason="start_failed"} 0',
   'outrigger_state{state="ready"} 0',

@@ -16,6 +16,18 @@ describe("formatText", () => {
     );
   });
 
+  it("tells of a crash loop that costs nothing yet when asked to", () => {
+    const backoffs = [{ slot: 1, failures: 7, retryInMs: 2_000 }];
+    const verdict = judge("readyz", snapshotFixture({ backoffs }));
+    assert.equal(formatText(verdict, "brief"), "ok");
+    assert.match(
+      formatText(verdict, "verbose"),
+      /^\[\+\]workers ok: worker 1 is in a crash loop \(ended 7 times in a row, tried again in 2 s\)$/m,
+    );
+    const snapshot = snapshotFixture({ backoffs });
+    assert.match(formatHealthJson(verdict, snapshot), /"status":"pass","output":"worker 1 is in/);
+  });
+
   it("lists every check on failure, asked or not", () => {
     const verdict = judge("readyz", snapshotFixture({ phase: "draining" }), { excluded: ["app"] });
     assert.equal(

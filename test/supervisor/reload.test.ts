@@ -13,6 +13,7 @@ describe("reloadConfig", () => {
     { http: { keepAliveTimeoutMs: 1, headersTimeoutMs: 2, requestTimeoutMs: 3 } },
     { drain: { delayMs: 1, untilGone: "/run/nginx.pid", gracePeriodMs: 2 } },
     { recycle: { maxRequests: 1, maxLifetimeMs: 2, maxRssBytes: 3 } },
+    { workerTimeoutMs: 5_000 },
     { trustedProxies: ["10.0.0.0/8"] },
   ];
   for (const changes of fresh) {
