@@ -1,8 +1,9 @@
+import { errnoOf } from "../errors.ts";
 import { readFrames } from "./inspector-client.ts";
 import { openInspector, type Inspectable } from "./inspector-port.ts";
 
 /** What reading a stack may take in all; it takes a fifth of a second, but those that are blocked keep the processors busy. */
-const LIMIT_MS = 4_000;
+const LIMIT_MS = 3_000;
 
 /** Where the loop of a process is held up, or why that is not known. */
 export type BlockedStack =
@@ -19,7 +20,7 @@ export const INSPECTABLE_FLAGS: readonly string[] = process.features.inspector
 
 /**
  * Reads the stack of a process whose loop does not turn, through its inspector, which is open for that
- * time on a port of loopback. Never rejects, and takes 4 s at most.
+ * time on a port of loopback. Never rejects, and takes 3 s at most.
  */
 export async function readBlockedStack(target: Inspectable): Promise<BlockedStack> {
   const limit = new AbortController();
@@ -37,5 +38,6 @@ export async function readBlockedStack(target: Inspectable): Promise<BlockedStac
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.name === "AbortError" ? "its inspector did not answer in time" : error.message;
+  if (error.name === "AbortError") return "its inspector did not answer in time";
+  return errnoOf(error) === "ENOENT" ? "it is gone" : error.message;
 }

@@ -3,11 +3,12 @@ import type { WorkerExit } from "./worker-process.ts";
 
 /** What shells and containers make of a death by SIGABRT. */
 const ABORTED_EXIT_CODE = 134;
-/**
- * V8 aborts when its heap is full, and the limit it tells of holds up to 192 MiB for young objects that
- * are hardly ever full. A worker that aborts for another reason has seldom half of it in use.
- */
-const FULL_SHARE = 0.5;
+/** The limit V8 tells of holds room for young objects, which is not filled when the heap is full. */
+const YOUNG_BYTES = 192 * 2 ** 20;
+/** Of a limit that is hardly larger than that, so much is for the others. */
+const LEAST_OLD_SHARE = 0.25;
+/** The last report may be a second old, and the heap grew since. */
+const FULL_SHARE = 0.7;
 
 /** What is known of a worker that ended by itself. */
 export interface WorkerEnd {
@@ -42,7 +43,8 @@ export function judgeEnd(end: WorkerEnd, claimOomKill: () => boolean): EndVerdic
   if (!isAborted || process === undefined) return { reason: otherwise };
   const { heapUsedBytes, heapLimitBytes } = process;
   const heap = `${inMebibytes(heapUsedBytes)} of ${inMebibytes(heapLimitBytes)} of heap were in use`;
-  return heapUsedBytes >= heapLimitBytes * FULL_SHARE
+  const oldLimitBytes = Math.max(heapLimitBytes - YOUNG_BYTES, heapLimitBytes * LEAST_OLD_SHARE);
+  return heapUsedBytes >= oldLimitBytes * FULL_SHARE
     ? { reason: "out_of_memory", detail: `its heap limit was reached: ${heap} at its last report` }
     : { reason: otherwise, detail: `it aborted: ${heap} at its last report` };
 }

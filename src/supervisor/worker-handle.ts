@@ -189,7 +189,7 @@ export class WorkerHandle {
     this.#process.reopen(endpoint, limit);
   }
 
-  /** Reads where its loop is held up, within 4 s. */
+  /** Reads where its loop is held up, within 3 s. */
   async readStack(): Promise<BlockedStack> {
     const { unreadable = "it is no process of its own" } = this.#snapshot ?? {};
     const canRead = this.#snapshot?.unreadable === undefined;

@@ -219,7 +219,7 @@ describe("an inspector that was opened to read a stack", () => {
       export default (req, res) => {
         if (req.url === "/sleep") {
           console.log(JSON.stringify({ app: req.url, pid: process.pid }));
-          execSync("sleep 5");
+          execSync("sleep 6.2");
           process.once("exit", () => console.log(JSON.stringify({ app: "left", url: inspector.url() ?? "none" })));
         }
         res.end();

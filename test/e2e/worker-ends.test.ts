@@ -14,9 +14,10 @@ const RESTARTS = "outrigger_worker_restarts_total";
 
 const APP = `
   const kept = [];
+  /** Four megabytes at a time, so that reports come in between. */
   function leak() {
-    for (let count = 0; count < 10_000; count += 1) kept.push({ count, more: [count] });
-    setTimeout(leak, 10);
+    for (let count = 0; count < 500; count += 1) kept.push(new Array(1_000).fill(count));
+    setTimeout(leak, 60);
   }
   export default (req, res) => {
     if (req.url === "/leak") return leak();

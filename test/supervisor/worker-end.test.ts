@@ -8,8 +8,8 @@ const MIB = 2 ** 20;
 const ABORTED: WorkerEnd["exit"] = { code: null, signal: "SIGABRT" };
 const KILLED: WorkerEnd["exit"] = { code: null, signal: "SIGKILL" };
 
-function heap(usedMib: number): ProcessStats {
-  return processFixture({ heapUsedBytes: usedMib * MIB, heapLimitBytes: 4_192 * MIB });
+function heap(usedMib: number, limitMib: number = 4_192): ProcessStats {
+  return processFixture({ heapUsedBytes: usedMib * MIB, heapLimitBytes: limitMib * MIB });
 }
 
 describe("judgeEnd", () => {
@@ -19,6 +19,9 @@ describe("judgeEnd", () => {
     ["an exit before it was ready", { exit: { code: 3, signal: null }, hasBeenReady: false }, "start_failed", undefined],
     ["an abort with a full heap", { exit: ABORTED, process: heap(4_000) }, "out_of_memory", /^its heap limit was reached: 4000 MiB of 4192 MiB/],
     ["exit code 134 with a full heap", { exit: { code: 134, signal: null }, process: heap(4_000) }, "out_of_memory", /heap limit/],
+    ["an abort with a full heap of which much is for young objects", { exit: ABORTED, process: heap(222, 448) }, "out_of_memory", /^its heap limit was reached: 222 MiB of 448 MiB/],
+    ["an abort with a full small heap", { exit: ABORTED, process: heap(60, 256) }, "out_of_memory", /heap limit/],
+    ["an abort with an empty small heap", { exit: ABORTED, process: heap(20, 256) }, "crash", /^it aborted/],
     ["an abort with an empty heap", { exit: ABORTED, process: heap(20) }, "crash", /^it aborted: 20 MiB of 4192 MiB/],
     ["an abort of which nothing is known", { exit: ABORTED }, "crash", undefined],
     ["an exit with a full heap", { exit: { code: 1, signal: null }, process: heap(4_000) }, "crash", undefined],
