@@ -40,14 +40,20 @@ async function pauseOnce(socket: WebSocket, signal: AbortSignal): Promise<readon
     send(1, "Debugger.enable");
     send(2, "Debugger.pause");
   });
-  socket.addEventListener("message", ({ data }) => {
-    const message = String(data);
+  const hear = (message: string): void => {
     const [, script, url] = SCRIPT.exec(message) ?? [];
     if (script !== undefined && url !== undefined) places.set(script, String(JSON.parse(url)));
     if (!message.startsWith(PAUSED)) return;
     resolve(formatFrames(JSON.parse(message), places));
     send(3, "Runtime.evaluate", { expression: CLOSE });
     send(4, "Debugger.resume");
+  };
+  socket.addEventListener("message", ({ data }) => {
+    try {
+      hear(String(data));
+    } catch (error) {
+      reject(error);
+    }
   });
   return await promise;
 }

@@ -191,10 +191,11 @@ export class WorkerHandle {
 
   /** Reads where its loop is held up, within 3 s. */
   async readStack(): Promise<BlockedStack> {
-    const { unreadable = "it is no process of its own" } = this.#snapshot ?? {};
-    const canRead = this.#snapshot?.unreadable === undefined;
-    const stack = canRead ? await this.#process.readStack?.() : undefined;
-    return stack ?? { kind: "unknown", reason: unreadable };
+    if (this.#snapshot === undefined) return { kind: "unknown", reason: "it has not reported yet" };
+    const { unreadable } = this.#snapshot;
+    if (unreadable !== undefined) return { kind: "unknown", reason: unreadable };
+    const stack = await this.#process.readStack?.();
+    return stack ?? { kind: "unknown", reason: "it is no process of its own" };
   }
 
   /** From now on its responses say `Connection: close`. */

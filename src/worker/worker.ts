@@ -155,6 +155,7 @@ export class Worker {
       if (grant !== undefined) await server.listen(this.#host.openTarget(grant));
     }
     this.#snapshots = setInterval(() => this.#push(), SNAPSHOT_INTERVAL_MS).unref();
+    // What is known of us rests on it, also when our loop never turns again.
     this.#push();
     this.#host.report({ type: "ready" });
   }

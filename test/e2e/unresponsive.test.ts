@@ -168,9 +168,20 @@ describe("a worker that is held up by its app", () => {
     assert.equal(timesLogged(service.program, UNRESPONSIVE), 0);
   });
 
+  it("that is being debugged keeps its inspector", async (t) => {
+    const service = await serveCode(t, APP, {
+      args: TIMEOUT,
+      env: { NODE_OPTIONS: "--inspect=127.0.0.1:0" },
+    });
+    const pid = await hold(service, "/while");
+    const line = await accusation(service, pid);
+    assert.equal(line["blockedAtUnknown"], "its inspector is open already");
+    // The supervisor's, and that of each worker.
+    assert.ok(service.program.stderr.split("Debugger listening on ws://127.0.0.1:").length > 2);
+  });
+
   it("keeps its own SIGUSR1, and is replaced without a place", async (t) => {
     const service = await serveCode(t, APP, { args: TIMEOUT, env: { OWN_SIGNAL: "1" } });
-    await service.metrics();
     const pid = await hold(service, "/while");
     const line = await accusation(service, pid);
     assert.equal(line["blockedAtUnknown"], "the app handles SIGUSR1 itself");

@@ -58,6 +58,7 @@ class Setup {
   }
 
   ready(index: number): void {
+    this.worker(index).report(workerSnapshot());
     this.worker(index).ready();
     this.#reporting.add(index);
   }
