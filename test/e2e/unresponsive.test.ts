@@ -154,7 +154,9 @@ describe("a worker that is held up by its app", () => {
     assert.equal(pids.includes(Number(text())), false);
     for (const pid of pids) {
       const line = await accusation(service, pid);
-      assert.ok(line["blockedAt"], JSON.stringify(line));
+      // Three that spin leave two processors little time for inspectors; then it says so.
+      const { blockedAt, blockedAtUnknown } = line;
+      assert.match(String(blockedAt ?? blockedAtUnknown), /^spinForever|^it did not|in time$/);
     }
     for (const pid of pids) assert.equal((await end(service, pid))["reason"], "unresponsive");
     assert.equal(await service.sum(RESTARTS, { reason: "unresponsive" }), 3);
