@@ -46,6 +46,7 @@ export class Rescue {
     });
   }
 
+  /** Watches from now on. Called again it takes over a timeout that was 0. */
   start(): void {
     this.#watchdog.start();
   }

@@ -12,7 +12,7 @@ export interface Watched {
 
 export interface WatchdogOptions<One extends Watched> {
   readonly clock: Clock;
-  /** Silence that is too long; 0 watches nobody. Asked at every look, for a reload may change it. */
+  /** Silence that is too long; 0 watches nobody. Asked at every look. */
   readonly readTimeoutMs: () => number;
   /** Who is to be watched now. */
   readonly watched: () => readonly One[];
@@ -41,7 +41,10 @@ export class Watchdog<One extends Watched> {
     this.#lookedAtMs = options.clock.now();
   }
 
+  /** Watches from now on. Called again it takes over a timeout that was 0. */
   start(): void {
+    this.stop();
+    if (this.#options.readTimeoutMs() === 0) return;
     this.#lookedAtMs = this.#options.clock.now();
     this.#lookLater();
   }
@@ -60,14 +63,14 @@ export class Watchdog<One extends Watched> {
 
   #look(): void {
     const { clock, readTimeoutMs, watched, onSilent } = this.#options;
+    const timeoutMs = readTimeoutMs();
+    if (timeoutMs === 0) return this.stop();
     const passedMs = clock.now() - this.#lookedAtMs;
     this.#lookedAtMs += passedMs;
     const isInTime = passedMs >= 0 && passedMs <= INTERVAL_MS + LATE_MS;
     this.#silences = new Map(
       watched().map((one) => [one, isInTime ? this.#waitOn(one, passedMs) : fresh(one)]),
     );
-    const timeoutMs = readTimeoutMs();
-    if (timeoutMs === 0) return;
     for (const [one, { waitedMs }] of this.#silences) {
       if (waitedMs >= timeoutMs) onSilent(one, waitedMs);
     }

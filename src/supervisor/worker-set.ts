@@ -166,12 +166,14 @@ export class WorkerSet {
     return this.#inTurn(async () => {
       const before = this.#startCommand;
       this.#startCommand = startCommand;
+      this.#rescue.start();
       try {
         for (const slot of this.#active) {
           if (this.#isFilling) await slot.succeed("reload", () => this.#graceMs);
         }
       } catch (error) {
         this.#startCommand = before;
+        if (this.#isFilling) this.#rescue.start();
         throw error;
       }
     });

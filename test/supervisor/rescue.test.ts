@@ -216,6 +216,29 @@ describe("a ready worker that does not report", () => {
     assert.deepEqual([setup.set.restarts.unresponsive, setup.set.restarts.reload], [1, 2]);
   });
 
+  it("is watched by the timeout that holds after a reload, or after one that failed", async () => {
+    const setup = await Setup.serving(1);
+    const off = { ...START, config: { ...START.config, workerTimeoutMs: 0 } };
+    const failed = setup.set.replaceAll(off);
+    await setup.pass(1);
+    setup.worker(1).exit({ code: 3 });
+    await assert.rejects(failed);
+    setup.block(0);
+    await setup.pass(TIMEOUT_S);
+    assert.equal(setup.logged("worker unresponsive").length, 1);
+    setup.ready(2);
+    await settle();
+    for (const [index, start] of [off, START].entries()) {
+      const reloaded = setup.set.replaceAll(start);
+      await settle();
+      setup.ready(3 + index);
+      await reloaded;
+      setup.block(3 + index);
+      await setup.pass(TIMEOUT_S);
+      assert.equal(setup.logged("worker unresponsive").length, 1 + index);
+    }
+  });
+
   it("is left to a reload that has reached its slot", async () => {
     const setup = await Setup.serving(1);
     const reloaded = setup.set.replaceAll(NEXT);
