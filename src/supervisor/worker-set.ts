@@ -11,6 +11,7 @@ import { Rescue } from "./rescue.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
+import { viewWorkers } from "./worker-views.ts";
 
 export interface WorkerSetOptions {
   readonly size: number;
@@ -128,22 +129,7 @@ export class WorkerSet {
   }
 
   views(): WorkerView[] {
-    const { ledger } = this.#options;
-    const reported = this.handles.map((handle) => ({ handle, snapshot: handle.snapshot }));
-    return reported.map(({ handle, snapshot }) => {
-      const { slot, pid, state, silentForMs, connections, requestsInFlight } = handle;
-      const inSlot = reported.flatMap((one) => (one.handle.slot === slot && one.snapshot) || []);
-      return {
-        slot,
-        pid,
-        state,
-        silentForMs,
-        connections,
-        requestsInFlight,
-        health: snapshot?.health,
-        process: snapshot && ledger.processOf(slot, snapshot, inSlot),
-      };
-    });
+    return viewWorkers(this.handles, this.#options.ledger);
   }
 
   /** Asks every worker for fresh numbers and waits for them `withinMs` at most. */
