@@ -16,6 +16,7 @@ export const CLOSE_REASONS = [
   "idle_timeout",
   "error",
   "forced",
+  "rebalanced",
   "worker_lost",
 ] as const;
 

@@ -18,6 +18,14 @@ export interface ListenerGrant {
 /** A load report. */
 export type LoadReport = Extract<Report, { readonly type: "load" }>;
 
+/** Which connections a worker is to let go of. */
+export interface ShedOrder {
+  /** At most so many. */
+  readonly connections: number;
+  /** Part of the requests of the endpoint in this worker that they carry together, from 0 to 1; 1 takes a cross-section. */
+  readonly share: number;
+}
+
 export interface StartCommand {
   readonly type: "start";
   readonly slot: number;
@@ -41,6 +49,8 @@ export type Command =
   | { readonly type: "limit"; readonly endpoint: string; readonly limit: number }
   /** Accept again; a handle of the listener comes with it. */
   | { readonly type: "reopen"; readonly endpoint: string; readonly limit: number }
+  /** Let some connections of an endpoint end, each with its next response; replaces an order given before. */
+  | ({ readonly type: "shed"; readonly endpoint: string } & ShedOrder)
   /** Close the inspector, which was opened to read the stack. */
   | { readonly type: "close-inspector" }
   /** From now on every response says `Connection: close`. */
@@ -48,12 +58,23 @@ export type Command =
   /** Stop accepting, finish what is in flight until `deadlineMs`, stop the app, reply `drained`, exit. Sent again, only an earlier deadline counts. */
   | { readonly type: "drain"; readonly deadlineMs: number };
 
+/** What the event loop of a worker has done since it began to turn. */
+export interface LoopStats {
+  readonly activeMs: number;
+  /** Time spent waiting for something to happen. */
+  readonly idleMs: number;
+  readonly iterations: number;
+  /** Sockets and the like that were found ready. */
+  readonly events: number;
+}
+
 /** Cumulative numbers of one worker. */
 export interface WorkerSnapshot {
   /** Slots of `EndpointCounters`, by endpoint name. */
   readonly counters: Readonly<Record<string, Float64Array>>;
   readonly health: HealthReport | undefined;
   readonly process: ProcessStats;
+  readonly loop: LoopStats;
   /** Why its stack cannot be read, should its loop be blocked; absent when it can. */
   readonly unreadable?: string;
 }
@@ -76,7 +97,8 @@ export type Report =
   | { readonly type: "drained"; readonly snapshot: WorkerSnapshot; readonly forced: number };
 
 const COMMAND_TYPES = [
-  "start", "report", "report-load", "limit", "reopen", "close-inspector", "announce-close", "drain",
+  "start", "report", "report-load", "limit", "reopen", "shed", "close-inspector", "announce-close",
+  "drain",
 ] satisfies Command["type"][]; // prettier-ignore
 const REPORT_TYPES = ["ready", "failed", "snapshot", "load", "drained"] satisfies Report["type"][];
 

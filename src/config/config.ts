@@ -75,8 +75,12 @@ export interface RecycleConfig {
   readonly maxRssBytes: number;
 }
 
-/** Whether workers share connections out evenly, or the kernel gives them to whoever is first. */
-export type BalanceMode = "connections" | "off";
+/**
+ * How workers share connections. `off`: the kernel gives them to whoever is first. `accept`: new ones
+ * are shared out evenly. `connections`: and those that are kept alive are moved when their numbers
+ * are uneven. `load`: and when some workers are busier than others.
+ */
+export type BalanceMode = "load" | "connections" | "accept" | "off";
 
 export interface LogConfig {
   readonly level: LogLevel;
@@ -112,7 +116,7 @@ export const DEFAULTS = {
   ops: "127.0.0.1:9464",
   workers: "auto",
   minReady: 1,
-  balance: "connections",
+  balance: "load",
   maxRequests: 0,
   maxLifetimeMs: 0,
   maxRssBytes: 0,

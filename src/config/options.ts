@@ -66,7 +66,12 @@ export interface OptionSpec<T> {
   readonly sources?: readonly OptionSource[];
 }
 
-const BALANCE_MODES = ["connections", "off"] as const satisfies readonly BalanceMode[];
+const BALANCE_MODES = [
+  "load",
+  "connections",
+  "accept",
+  "off",
+] as const satisfies readonly BalanceMode[];
 const ACCESS_LOG_FORMATS = [
   "json",
   "combined",
@@ -140,7 +145,8 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   },
   balance: {
     group: "Workers",
-    description: "share connections out evenly among the workers, or leave it to the kernel",
+    description:
+      "how workers share connections: by number when they are accepted, moved later when numbers (connections) or loads (load) are uneven, or as the kernel gives them",
     kind: choice(BALANCE_MODES.join("|"), BALANCE_MODES),
     default: DEFAULTS.balance,
   },

@@ -28,6 +28,8 @@ export interface EngineEvents {
   rejected(reason: RejectReason): void;
   /** Our own end-to-end check came in on this connection and was answered. */
   checked(socket: Socket): void;
+  /** The response to a request on this connection is going to announce its end, because `shed` wanted it. */
+  shed(socket: Socket): void;
 }
 
 export interface EngineOptions {
@@ -46,6 +48,8 @@ export interface HttpEngine {
   serve(socket: Socket): void;
   /** From now on every response says `Connection: close`. */
   announceClose(): void;
+  /** The response to the next request on each of these connections says `Connection: close`; those chosen before are spared. */
+  shed(sockets: Iterable<Socket>): void;
   /** Closes connections that are between two requests. */
   closeIdleConnections(): void;
   /** Lets go of timers; its connections live on until they end. */

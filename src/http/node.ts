@@ -31,6 +31,8 @@ const REJECTIONS: Readonly<Record<string, Rejection>> = {
 export function createNodeEngine(options: EngineOptions): HttpEngine {
   const { app, events, checkTarget } = options;
   const sockets = new Set<Socket>();
+  /** Connections whose next request is to be the last. */
+  const shedding = new Set<Socket>();
   let isClosing = false;
   let mustCloseIdle = false;
 
@@ -66,7 +68,14 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     events.requestStarted(request.socket);
     response.on("close", endRequest);
     if (isClosing) response.shouldKeepAlive = false;
+    else if (shedding.size > 0) shedAfter(request, response);
     app.handle(request, response);
+  }
+
+  function shedAfter({ socket }: IncomingMessage, response: ServerResponse): void {
+    if (!shedding.delete(socket) || !response.shouldKeepAlive) return;
+    response.shouldKeepAlive = false;
+    events.shed(socket);
   }
 
   function answerCheck(request: IncomingMessage, response: ServerResponse): void {
@@ -128,6 +137,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       sockets.add(socket);
       socket.once("close", () => {
         sockets.delete(socket);
+        shedding.delete(socket);
         if (mustCloseIdle) closeIdleConnections();
       });
       server.emit("connection", socket);
@@ -141,6 +151,10 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       }
       server.keepAliveTimeout = GOODBYE_MS;
       server.keepAliveTimeoutBuffer = 0;
+    },
+    shed(chosen: Iterable<Socket>) {
+      shedding.clear();
+      for (const socket of chosen) if (sockets.has(socket)) shedding.add(socket);
     },
     closeIdleConnections,
     close: () => void server.close(),

@@ -8,6 +8,8 @@ export interface WorkerLoad {
   readonly isShut: boolean;
   /** It answers; one that is stuck in a loop neither accepts nor counts. */
   readonly isResponsive: boolean;
+  /** It is to take none while others can: it has been relieved of some a moment ago. */
+  readonly isHeld: boolean;
 }
 
 /** Who may accept how much. */
@@ -20,18 +22,28 @@ export interface GatePlan<Id> {
 
 /**
  * Shares connections out among the workers of one endpoint. The average is taken over the workers
- * that answer, so that one which is stuck holds up nobody, and a single one has no limit. The least
+ * that answer and are not held, so that one which is stuck holds up nobody, and a single one has no
+ * limit. With a slack of 0 only those below the average accept, as long as there are any. The least
  * loaded is always below the limit: the queue is never left unattended.
  */
 export function planGates<Id>(loads: ReadonlyMap<Id, WorkerLoad>, slack: number): GatePlan<Id> {
   const responsive = [...loads.values()].filter(({ isResponsive }) => isResponsive);
-  const total = responsive.reduce((sum, { connections }) => sum + connections, 0);
-  const limit =
-    responsive.length < 2
-      ? Number.POSITIVE_INFINITY
-      : Math.floor(total / responsive.length) + Math.max(slack, 1);
+  const free = responsive.filter(({ isHeld }) => !isHeld);
+  const areHeld = free.length > 0;
+  const limit = limitOf(
+    (areHeld ? free : responsive).map(({ connections }) => connections),
+    slack,
+  );
   const reopen = [...loads]
     .filter(([, load]) => load.isShut && load.isResponsive && load.connections < limit)
+    .filter(([, { isHeld }]) => !(isHeld && areHeld))
     .map(([id]) => id);
   return { limit, reopen };
+}
+
+function limitOf(connections: readonly number[], slack: number): number {
+  if (connections.length < 2) return Number.POSITIVE_INFINITY;
+  const total = connections.reduce((sum, count) => sum + count, 0);
+  const average = Math.floor(total / connections.length);
+  return average + Math.max(slack, Math.min(...connections) < average ? 0 : 1);
 }

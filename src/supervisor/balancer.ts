@@ -13,9 +13,6 @@ export interface GatedWorker {
 }
 
 interface Standing extends WorkerLoad {
-  readonly connections: number;
-  readonly isShut: boolean;
-  readonly isResponsive: boolean;
   /** The limit it was told last. */
   readonly limit: number;
 }
@@ -24,6 +21,7 @@ const NEWCOMER: Standing = {
   connections: 0,
   isShut: false,
   isResponsive: true,
+  isHeld: false,
   limit: Number.POSITIVE_INFINITY,
 };
 
@@ -38,6 +36,8 @@ export interface BalancerOptions {
 export class Balancer<Worker extends GatedWorker> {
   readonly #options: BalancerOptions;
   readonly #standings: ReadonlyMap<string, Map<Worker, Standing>>;
+  /** Endpoints whose connections are being moved: only those below the average accept. */
+  readonly #settling = new Set<string>();
   /** Workers that have not answered since they were asked. */
   readonly #unanswered = new Set<Worker>();
   #cancelWatch: (() => void) | undefined;
@@ -73,13 +73,40 @@ export class Balancer<Worker extends GatedWorker> {
     this.#replan(endpoint);
   }
 
+  /** Connections of the workers that answer. */
+  connectionsOf(endpoint: string): ReadonlyMap<Worker, number> {
+    const standings = [...(this.#standings.get(endpoint) ?? [])];
+    return new Map(
+      standings
+        .filter(([, { isResponsive }]) => isResponsive)
+        .map(([worker, { connections }]) => [worker, connections]),
+    );
+  }
+
+  /** Lets only workers below the average accept on an endpoint, or ends that. */
+  settle(endpoint: string, isSettling: boolean): void {
+    if (this.#settling.has(endpoint) === isSettling) return;
+    if (isSettling) this.#settling.add(endpoint);
+    else this.#settling.delete(endpoint);
+    this.#replan(endpoint);
+  }
+
+  /** Lets no more come to these workers while others can take them; nobody else is held any more. */
+  hold(workers: ReadonlySet<Worker>): void {
+    for (const [endpoint, standings] of this.#standings) {
+      for (const worker of standings.keys())
+        this.#update(standings, worker, { isHeld: workers.has(worker) });
+      this.#replan(endpoint);
+    }
+  }
+
   stop(): void {
     this.#cancelWatch?.();
   }
 
   #replan(endpoint: string): void {
     const standings = this.#standings.get(endpoint) ?? new Map<Worker, Standing>();
-    const { slack } = this.#options;
+    const slack = this.#settling.has(endpoint) ? 0 : this.#options.slack;
     const { limit, reopen } = planGates(standings, slack);
     for (const worker of reopen) {
       this.#update(standings, worker, { isShut: false, limit });
@@ -87,10 +114,11 @@ export class Balancer<Worker extends GatedWorker> {
     }
     for (const [worker, standing] of standings) {
       // A higher limit can wait until the old one is reached; a lower one is told once it matters.
-      const isLower = Number.isFinite(limit) && limit <= standing.limit - Math.max(slack, 1);
+      const own = standing.isHeld ? 0 : limit;
+      const isLower = Number.isFinite(own) && own <= standing.limit - Math.max(slack, 1);
       if (standing.isShut || !isLower) continue;
-      this.#update(standings, worker, { limit });
-      worker.limit(endpoint, limit);
+      this.#update(standings, worker, { limit: own });
+      worker.limit(endpoint, own);
     }
     this.#watchWhileShut();
   }

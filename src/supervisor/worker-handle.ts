@@ -3,7 +3,7 @@ import { OutriggerError, type ErrorDescription } from "../errors.ts";
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
-import type { LoadReport, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
 import type { BlockedStack } from "./blocked-stack.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
@@ -196,6 +196,11 @@ export class WorkerHandle {
     if (unreadable !== undefined) return { kind: "unknown", reason: unreadable };
     const stack = await this.#process.readStack?.();
     return stack ?? { kind: "unknown", reason: "it is no process of its own" };
+  }
+
+  /** Lets some connections of an endpoint end. */
+  shed(endpoint: string, order: ShedOrder): void {
+    this.#process.send({ type: "shed", endpoint, ...order });
   }
 
   /** From now on its responses say `Connection: close`. */

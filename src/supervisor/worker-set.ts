@@ -3,11 +3,10 @@ import { describeError, OutriggerError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import { noRestarts, type BackoffView, type RestartReason, type WorkerView } from "../snapshot.ts";
-import { BALANCE_SLACK } from "./balance.ts";
-import { Balancer } from "./balancer.ts";
 import type { Ledger } from "./ledger.ts";
 import { OomKills } from "./oom-kills.ts";
 import { Rescue } from "./rescue.ts";
+import { Sharing } from "./sharing.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
@@ -43,7 +42,7 @@ export class WorkerSet {
   readonly #recycling = new Map<WorkerSlot, () => void>();
   readonly #oomKills: OomKills;
   readonly #rescue: Rescue;
-  readonly #balancer: Balancer<WorkerHandle> | undefined;
+  readonly #sharing: Sharing<WorkerHandle>;
   #forced = 0;
   #missing = 0;
   #isClosing = false;
@@ -59,7 +58,11 @@ export class WorkerSet {
     this.#clock = options.clock ?? systemClock;
     this.#startCommand = options.startCommand;
     this.#oomKills = options.oomKills ?? new OomKills();
-    this.#balancer = this.#createBalancer();
+    this.#sharing = new Sharing({
+      mode: options.startCommand.config.balance,
+      endpoints: options.listeners.map(({ endpoint }) => endpoint.name),
+      clock: this.#clock,
+    });
     this.#rescue = new Rescue({
       clock: this.#clock,
       log: options.log,
@@ -181,6 +184,7 @@ export class WorkerSet {
   /** From now on every worker says goodbye, those included that are not ready yet. */
   announceClose(): void {
     this.#isClosing = true;
+    this.#sharing.stopMoving();
     for (const handle of this.handles) handle.announceClose();
   }
 
@@ -200,7 +204,7 @@ export class WorkerSet {
   stopFilling(): void {
     this.#isFilling = false;
     this.#rescue.stop();
-    this.#balancer?.stop();
+    this.#sharing.stop();
     for (const slot of this.#slots) slot.stopRestart();
     for (const cancel of this.#recycling.values()) cancel();
   }
@@ -252,12 +256,6 @@ export class WorkerSet {
     return true;
   }
 
-  #createBalancer(): Balancer<WorkerHandle> | undefined {
-    if (this.#startCommand.config.balance === "off") return undefined;
-    const endpoints = this.#options.listeners.map(({ endpoint }) => endpoint.name);
-    return new Balancer({ endpoints, slack: BALANCE_SLACK, clock: this.#clock });
-  }
-
   get #active(): readonly WorkerSlot[] {
     return this.#slots.filter(({ isRetired }) => !isRetired);
   }
@@ -278,11 +276,12 @@ export class WorkerSet {
       readStart: () => this.#startCommand,
       isWanted: () => this.#isFilling && this.#hasServed,
       onState: (handle) => {
-        if (handle.state === "ready") this.#balancer?.join(handle);
+        if (handle.state === "ready") this.#sharing.join(handle);
         if (handle.state === "ready" && this.#isClosing) handle.announceClose();
-        if (handle.state === "draining" || handle.state === "exited") this.#balancer?.leave(handle);
+        if (handle.state === "draining" || handle.state === "exited") this.#sharing.leave(handle);
       },
-      onLoad: (handle, load) => this.#balancer?.note(handle, load),
+      onLoad: (handle, load) => this.#sharing.note(handle, load),
+      onLoop: (handle, loop) => this.#sharing.noteLoop(handle, loop),
       onRestart: (reason) => (this.restarts[reason] += 1),
       onWorn: (worn, reason) => void this.#recycle(slot, worn, reason),
       onGone: (handle) => {

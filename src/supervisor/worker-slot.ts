@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import type { Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
-import type { LoadReport, StartCommand } from "../protocol.ts";
+import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
 import type { BackoffView, RestartReason } from "../snapshot.ts";
 import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
@@ -50,6 +50,8 @@ export interface WorkerSlotOptions {
   readonly onState: (handle: WorkerHandle) => void;
   /** Told how many connections a worker has open. */
   readonly onLoad: (handle: WorkerHandle, load: LoadReport) => void;
+  /** Told what the event loop of a worker that serves has done. */
+  readonly onLoop: (handle: WorkerHandle, loop: LoopStats) => void;
   /** Told once of every worker that is gone. */
   readonly onGone: (handle: WorkerHandle) => void;
 }
@@ -190,7 +192,7 @@ export class WorkerSlot {
       listeners,
       clock,
       onChange: (changed) => this.#onChange(changed),
-      onSnapshot: (reported) => this.#considerAge(reported, policy),
+      onSnapshot: (reported) => this.#hear(reported, policy),
       onLoad: this.#options.onLoad,
     });
     const { reportAfterRequests } = policy;
@@ -202,6 +204,12 @@ export class WorkerSlot {
         if (handle.state === "exited") throw handle.failure;
       },
     };
+  }
+
+  #hear(handle: WorkerHandle, policy: RecyclePolicy): void {
+    this.#considerAge(handle, policy);
+    if (handle.state === "ready" && handle.snapshot !== undefined)
+      this.#options.onLoop(handle, handle.snapshot.loop);
   }
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {

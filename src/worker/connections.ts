@@ -64,6 +64,11 @@ export class Connections {
     this.#announceIfDrained();
   }
 
+  /** Notes why a connection is about to close, for only the caller knows. */
+  attribute(socket: Socket, reason: CloseReason): void {
+    this.#reasons.set(socket, reason);
+  }
+
   /** Resolves when no connection is open, at once if there is none. */
   drained(): Promise<void> {
     this.#drained ??= createDeferred();

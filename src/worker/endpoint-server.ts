@@ -8,9 +8,11 @@ import type { HttpEngine } from "../http/engine.ts";
 import { createNodeEngine } from "../http/node.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
+import type { ShedOrder } from "../protocol.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { Gate, type Load } from "./gate.ts";
+import { Shedder } from "./shedder.ts";
 import { turnAway } from "./turn-away.ts";
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
@@ -37,6 +39,7 @@ export class EndpointServer {
   readonly #options: EndpointServerOptions;
   readonly #engine: HttpEngine;
   readonly #gate: Gate;
+  readonly #shedder: Shedder;
   /** A new one each time the listener is opened; undefined while it is closed. */
   #server: net.Server | undefined;
   #isStopped = false;
@@ -47,6 +50,7 @@ export class EndpointServer {
     this.#gate = new Gate({ shut: () => this.#closeListener(), report: options.reportLoad });
     this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
     this.#engine = this.#createEngine();
+    this.#shedder = new Shedder(this.#engine);
   }
 
   get name(): string {
@@ -74,21 +78,26 @@ export class EndpointServer {
 
   /** Stops accepting once so many connections are open. */
   limitTo(limit: number): void {
-    this.#gate.limit = limit;
+    this.#gate.limitTo(limit);
+  }
+
+  /** Lets some connections end, each with its next response. */
+  shed(order: ShedOrder): void {
+    if (!this.#isStopped) this.#shedder.shed(order);
   }
 
   /** Accepts again through a handle of the listener that the supervisor sent. */
   reopen(handle: unknown, limit: number): void {
-    this.#gate.limit = limit;
     if (this.#isStopped || this.#server !== undefined) {
       // A report crossed the answer to the one before: it was opened already.
       discardHandle(handle);
+      this.#gate.limitTo(limit);
       return;
     }
     this.#server = this.#createServer();
     // Node's word for "an object with a handle in it"; a bare pipe handle is not accepted.
     this.#server.listen({ _handle: handle }, this.#options.endpoint.backlog);
-    this.#gate.reopened();
+    this.#gate.reopened(limit);
   }
 
   /** Tells the supervisor at once how many connections are open. */
@@ -100,6 +109,7 @@ export class EndpointServer {
   stopAccepting(): void {
     this.#isStopped = true;
     this.#gate.stop();
+    this.#shedder.stop();
     this.#closeListener();
   }
 
@@ -144,10 +154,12 @@ export class EndpointServer {
         requestEnded: (exchange) => {
           this.counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
           recorder.record(exchange);
+          this.#shedder.count(exchange.request.socket);
           onAnswered();
         },
         rejected: (reason) => this.counters.countRejected(reason),
         checked: (socket) => this.connections.disown(socket),
+        shed: (socket) => this.connections.attribute(socket, "rebalanced"),
       },
     });
   }

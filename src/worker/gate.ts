@@ -19,8 +19,8 @@ export interface GateOptions {
  */
 export class Gate {
   readonly #options: GateOptions;
-  /** Connections that may be open when the next one comes; without a supervisor there is no limit. */
-  limit: number = Number.POSITIVE_INFINITY;
+  /** Connections at which it shuts; without a supervisor there is no limit. */
+  #limit = Number.POSITIVE_INFINITY;
   #connections = 0;
   #isShut = false;
   #reported = 0;
@@ -36,18 +36,20 @@ export class Gate {
     const hasCome = connections > this.#connections;
     this.#connections = connections;
     if (this.#isStopped) return;
-    if (hasCome && !this.#isShut && connections >= this.limit) {
-      this.#isShut = true;
-      this.#options.shut();
-      this.report();
-    } else {
-      this.#timer ??= setTimeout(() => this.#reportChange(), REPORT_INTERVAL_MS).unref();
-    }
+    if (hasCome && this.#isAtLimit) this.#shut();
+    else this.#timer ??= setTimeout(() => this.#reportChange(), REPORT_INTERVAL_MS).unref();
   }
 
-  /** Notes that the listener is open again. */
-  reopened(): void {
+  /** Sets the limit; a gate that is at it already shuts at once. */
+  limitTo(limit: number): void {
+    this.#limit = limit;
+    if (!this.#isStopped && this.#isAtLimit) this.#shut();
+  }
+
+  /** Notes that the listener is open again, until so many connections are. */
+  reopened(limit: number): void {
     this.#isShut = false;
+    this.#limit = limit;
   }
 
   /** Tells how things stand, at once. */
@@ -60,6 +62,16 @@ export class Gate {
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+  }
+
+  get #isAtLimit(): boolean {
+    return !this.#isShut && this.#connections >= this.#limit;
+  }
+
+  #shut(): void {
+    this.#isShut = true;
+    this.#options.shut();
+    this.report();
   }
 
   #reportChange(): void {

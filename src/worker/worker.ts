@@ -16,6 +16,7 @@ import { CounterWriter } from "./counter-writer.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
 import { closeInspector, whyUnreadable } from "./inspector.ts";
+import { readLoopStats } from "./loop-stats.ts";
 import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
@@ -74,6 +75,9 @@ export class Worker {
       case "close-inspector":
         closeInspector();
         return;
+      case "shed":
+        this.#server(command.endpoint)?.shed(command);
+        return;
       case "announce-close":
         for (const server of this.#servers) server.announceClose();
         return;
@@ -105,6 +109,7 @@ export class Worker {
       health: this.#health?.last,
       process: this.#monitor.read(),
       ...(unreadable === undefined ? {} : { unreadable }),
+      loop: readLoopStats(),
     };
   }
 

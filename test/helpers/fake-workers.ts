@@ -89,5 +89,6 @@ export function workerSnapshot(
     counters: { app: counters.slots },
     health: undefined,
     process: processFixture({ cpuUserSeconds, cpuSystemSeconds: 0.5 }),
+    loop: { activeMs: 0, idleMs: 0, iterations: 0, events: 0 },
   };
 }

@@ -6,7 +6,7 @@ import { seededRandom } from "../helpers/random.ts";
 const SLACK = 2;
 
 function load(connections: number, is: Partial<WorkerLoad> = {}): WorkerLoad {
-  return { connections, isShut: false, isResponsive: true, ...is };
+  return { connections, isShut: false, isResponsive: true, isHeld: false, ...is };
 }
 
 function plan(loads: readonly WorkerLoad[], slack: number = SLACK): GatePlan<number> {

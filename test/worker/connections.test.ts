@@ -102,6 +102,11 @@ describe("Connections", () => {
     error: ({ socket }) => void socket.destroy(new Error("reset")),
     forced: (_pair, { connections }) => void connections.destroyAll(),
     // Only a supervisor can know that one.
+    rebalanced({ socket }, { connections }) {
+      connections.attribute(socket, "rebalanced");
+      socket.end();
+      socket.resume();
+    },
     worker_lost: undefined,
   };
   for (const [reason, end] of Object.entries(endings)) {

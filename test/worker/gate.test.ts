@@ -20,7 +20,7 @@ function setUp(t: TestContext, limit?: number): Setup {
     shut: () => void (shuts += 1),
     report: (load) => void reports.push(load),
   });
-  if (limit !== undefined) gate.limit = limit;
+  if (limit !== undefined) gate.limitTo(limit);
   const pass = (): void => t.mock.timers.tick(REPORT_INTERVAL_MS);
   return { gate, reports, shuts: () => shuts, pass };
 }
@@ -48,20 +48,26 @@ describe("Gate", () => {
   });
 
   it("does not shut because a connection goes", (t) => {
-    const { gate, shuts } = setUp(t);
-    for (const connections of [1, 2, 3, 4]) gate.count(connections);
-    gate.limit = 2;
-    gate.count(3);
+    const { gate, shuts } = setUp(t, 5);
+    for (const connections of [1, 2, 3, 4, 3]) gate.count(connections);
     assert.equal(shuts(), 0);
-    gate.count(4);
+  });
+
+  it("shuts at once when it is told a limit it has reached", (t) => {
+    const { gate, shuts, reports } = setUp(t);
+    for (const connections of [1, 2, 3]) gate.count(connections);
+    gate.limitTo(4);
+    assert.equal(shuts(), 0);
+    gate.limitTo(3);
+    assert.deepEqual([shuts(), reports], [1, [{ connections: 3, isShut: true }]]);
+    gate.limitTo(2);
     assert.equal(shuts(), 1);
   });
 
   it("shuts again after it was opened", (t) => {
     const { gate, shuts, reports } = setUp(t, 1);
     gate.count(1);
-    gate.limit = 2;
-    gate.reopened();
+    gate.reopened(2);
     gate.count(0);
     gate.count(1);
     assert.equal(shuts(), 1);

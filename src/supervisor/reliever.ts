@@ -1,0 +1,68 @@
+import type { Clock } from "../lifecycle/deadline.ts";
+import type { LoopStats } from "../protocol.ts";
+import type { Balancer } from "./balancer.ts";
+import { LoadMeter } from "./load-meter.ts";
+import { planRelief } from "./rebalance.ts";
+import type { SheddingWorker } from "./rebalancer.ts";
+
+/** The most connections of an endpoint that a worker lets go of at once because it is busy. */
+const CONNECTIONS = 4;
+/** Busy workers take no new connections for so long: sample, next request, and the client's coming back. */
+const HOLD_MS = 1_500;
+
+export interface RelieverOptions<Worker extends SheddingWorker> {
+  readonly endpoints: readonly string[];
+  readonly balancer: Balancer<Worker>;
+  readonly clock: Clock;
+  /** Connections are being moved for another reason: loads of now say little of loads to come. */
+  readonly isSettling: () => boolean;
+}
+
+/** Moves some busy connections away from workers that are busier than the others. */
+export class Reliever<Worker extends SheddingWorker> {
+  readonly #options: RelieverOptions<Worker>;
+  readonly #meter = new LoadMeter<Worker>();
+  #cancelHold: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(options: RelieverOptions<Worker>) {
+    this.#options = options;
+  }
+
+  /** Follows what the event loop of a worker has done, and acts on it. */
+  note(worker: Worker, loop: LoopStats): void {
+    const { clock, isSettling } = this.#options;
+    if (this.#isStopped || this.#cancelHold !== undefined) return;
+    if (isSettling()) return this.#meter.reset();
+    this.#meter.note(worker, { atMs: clock.now(), loop });
+    const loads = this.#meter.read(clock.now());
+    const relief = planRelief(loads ?? new Map<Worker, number>());
+    if (loads !== undefined && relief.size > 0) this.#relieve(loads, relief);
+  }
+
+  leave(worker: Worker): void {
+    this.#meter.forget(worker);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#release();
+  }
+
+  #relieve(loads: ReadonlyMap<Worker, number>, relief: ReadonlyMap<Worker, number>): void {
+    const { endpoints, balancer, clock } = this.#options;
+    const average = [...loads.values()].reduce((sum, load) => sum + load, 0) / loads.size;
+    balancer.hold(new Set([...loads.keys()].filter((each) => (loads.get(each) ?? 0) > average)));
+    for (const [worker, share] of relief)
+      for (const endpoint of endpoints) worker.shed(endpoint, { connections: CONNECTIONS, share });
+    this.#cancelHold = clock.after(HOLD_MS, () => this.#release());
+    this.#meter.reset();
+  }
+
+  #release(): void {
+    if (this.#cancelHold === undefined) return;
+    this.#cancelHold();
+    this.#cancelHold = undefined;
+    this.#options.balancer.hold(new Set());
+  }
+}
