@@ -116,7 +116,7 @@ export const DEFAULTS = {
   ops: "127.0.0.1:9464",
   workers: "auto",
   minReady: 1,
-  balance: "load",
+  balance: "connections",
   maxRequests: 0,
   maxLifetimeMs: 0,
   maxRssBytes: 0,
