@@ -14,6 +14,7 @@ function plan(loads: readonly WorkerLoad[], slack: number = SLACK): GatePlan<num
 }
 
 const SHUT = { isShut: true };
+const HELD = { isHeld: true };
 const STUCK = { isResponsive: false };
 
 describe("planGates", () => {
@@ -28,14 +29,21 @@ describe("planGates", () => {
     ["one that is stuck does not count", [load(100, STUCK), load(4), load(6)], { limit: 7, reopen: [] }],
     ["beside one that is stuck a worker has no limit", [load(0, STUCK), load(50, SHUT)], { limit: Infinity, reopen: [1] }],
     ["one that is stuck is not let in", [load(0, { ...SHUT, ...STUCK }), load(5), load(5)], { limit: 7, reopen: [] }],
+    ["one that is held is not let in, nor counted", [load(0, { ...SHUT, ...HELD }), load(5), load(5)], { limit: 7, reopen: [] }],
+    ["one that is held is let in when nobody else answers", [load(9, { ...SHUT, ...HELD }), load(5, STUCK)], { limit: Infinity, reopen: [0] }],
     ["when all are stuck nobody is limited", [load(3, STUCK), load(5, STUCK)], { limit: Infinity, reopen: [] }],
   ]; // prettier-ignore
   for (const [name, loads, expected] of cases) {
     it(name, () => assert.deepEqual(plan(loads), expected));
   }
 
-  it("counts no slack as 1, for with none at all the level ones would all be shut", () => {
+  it("counts no slack as 1 while all are level, for else they would all be shut", () => {
     assert.deepEqual(plan([load(5, SHUT), load(5, SHUT)], 0), { limit: 6, reopen: [0, 1] });
+  });
+
+  it("lets only those below the average in when there is no slack", () => {
+    const loads = [load(9), load(8, SHUT), load(7, SHUT)];
+    assert.deepEqual(plan(loads, 0), { limit: 8, reopen: [2] });
   });
 
   describe("for any loads", () => {
@@ -47,6 +55,7 @@ describe("planGates", () => {
         load(below(random() < 0.5 ? 5 : 500), {
           isShut: random() < 0.6,
           isResponsive: random() < 0.8,
+          isHeld: random() < 0.2,
         }),
       ),
     }));
@@ -60,26 +69,34 @@ describe("planGates", () => {
     const responsive = (loads: readonly WorkerLoad[]): WorkerLoad[] =>
       loads.filter(({ isResponsive }) => isResponsive);
 
-    it("the least loaded that answers is below the limit", () =>
+    /** Those that count: workers that are held do not while others answer. */
+    const counted = (loads: readonly WorkerLoad[]): WorkerLoad[] => {
+      const free = responsive(loads).filter(({ isHeld }) => !isHeld);
+      return free.length > 0 ? free : responsive(loads);
+    };
+
+    it("the least loaded that counts is below the limit", () =>
       forAll((loads, slack) => {
-        const least = Math.min(...responsive(loads).map(({ connections }) => connections));
-        return responsive(loads).length === 0 || least < plan(loads, slack).limit;
+        const least = Math.min(...counted(loads).map(({ connections }) => connections));
+        return counted(loads).length === 0 || least < plan(loads, slack).limit;
       }));
 
     it("not all that answer are left shut", () =>
       forAll((loads, slack) => {
         const { reopen } = plan(loads, slack);
-        const accepts = ({ isShut }: WorkerLoad, id: number): boolean =>
-          !isShut || reopen.includes(id);
-        const isAttended = loads.some((one, id) => one.isResponsive && accepts(one, id));
+        const accepts = (one: WorkerLoad, id: number): boolean =>
+          !one.isShut || reopen.includes(id);
+        const isAttended = loads.some(
+          (one, id) => counted(loads).includes(one) && accepts(one, id),
+        );
         return responsive(loads).length === 0 || isAttended;
       }));
 
     it("the limit is no more than the slack above the average", () =>
       forAll((loads, slack) => {
-        const counted = responsive(loads);
-        const average = counted.reduce((sum, one) => sum + one.connections, 0) / counted.length;
-        return counted.length < 2 || plan(loads, slack).limit <= average + Math.max(slack, 1);
+        const those = counted(loads);
+        const average = those.reduce((sum, one) => sum + one.connections, 0) / those.length;
+        return those.length < 2 || plan(loads, slack).limit <= average + Math.max(slack, 1);
       }));
 
     it("only those are let in that are shut, answer and are below the limit", () =>
