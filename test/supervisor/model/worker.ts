@@ -188,6 +188,7 @@ export class ModelWorker {
       counters: { [ENDPOINT]: this.reported.copy().slots },
       health: undefined,
       process: processFixture({ cpuUserSeconds: this.#cpuSeconds, cpuSystemSeconds: 0 }),
+      loop: { activeMs: 0, idleMs: 0, iterations: 0, events: 0 },
     };
   }
 }
