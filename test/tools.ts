@@ -14,6 +14,9 @@ const PACKAGES = {
 
 export type Tool = keyof typeof PACKAGES;
 
+/** What only a benchmark runs, and no test needs. */
+type OtherProgram = "gunicorn";
+
 const TOOLS = Object.keys(PACKAGES) as Tool[];
 // nginx lives where the path of an ordinary user does not look.
 const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
@@ -21,7 +24,7 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** The path of a program; undefined when it is not installed. */
-export function findTool(tool: Tool): string | undefined {
+export function findTool(tool: Tool | OtherProgram): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter).concat(MORE_FOLDERS);
   return folders.map((folder) => join(folder, tool)).find(isExecutable);
 }
@@ -29,8 +32,13 @@ export function findTool(tool: Tool): string | undefined {
 /** Installs what is missing where that is possible (as root on Debian) and returns what is missing still. */
 export function ensureTools(): readonly Tool[] {
   const missing = missingTools();
-  if (missing.length > 0 && canInstall()) install(missing);
+  if (missing.length > 0) installPackages(missing.map((tool) => PACKAGES[tool]));
   return missingTools();
+}
+
+/** Installs Debian packages where that is possible: as root on Debian. */
+export function installPackages(packages: readonly string[]): void {
+  if (canInstall()) install(packages);
 }
 
 /** How to get the missing tools, as a command line for Debian. */
@@ -48,15 +56,15 @@ function canInstall(): boolean {
   );
 }
 
-function install(missing: readonly Tool[]): void {
-  console.error(`Installing ${missing.join(", ")} through apt`);
+function install(packages: readonly string[]): void {
+  console.error(`Installing ${packages.join(", ")} through apt`);
   const guarded = !existsSync(POLICY);
   // Tells Debian's package scripts to start no service.
   if (guarded) writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
     // Without an index update a container has no package lists; with an old one it asks for files that are gone.
     apt("update", "-q");
-    apt("install", "-q", "-y", "--no-install-recommends", ...missing.map((tool) => PACKAGES[tool]));
+    apt("install", "-q", "-y", "--no-install-recommends", ...packages);
   } finally {
     if (guarded) rmSync(POLICY);
   }
