@@ -92,6 +92,8 @@ export interface Config {
   /** The app's entry as the user named it: a file, a folder or a package. */
   readonly app: string;
   readonly endpoints: readonly Endpoint[];
+  /** Whether paths that a live Outrigger serves are taken over from it. */
+  readonly takeover: boolean;
   /** Undefined switches the ops endpoint off. */
   readonly ops: OpsEndpoint | undefined;
   /** Worker processes; 0 serves in this process. */
@@ -113,6 +115,7 @@ export interface Config {
 export const DEFAULTS = {
   listen: "127.0.0.1:8000",
   socketMode: 0o660,
+  takeover: false,
   ops: "127.0.0.1:9464",
   workers: "auto",
   minReady: 1,

@@ -36,6 +36,12 @@ export function createFileLayer(file: ConfigFile): Layer {
   };
 }
 
+const WANTED = {
+  one: "a string",
+  list: "a string or a list of strings",
+  switch: "true or false",
+} as const;
+
 const READ_FAILURES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EISDIR: "it is a folder",
@@ -58,11 +64,11 @@ function readKeys(file: ConfigFile, object: object): RawValues {
 
 function readTexts(file: ConfigFile, name: OptionName, value: unknown): readonly string[] {
   const { arity, isNumeric } = OPTIONS[name].kind;
-  if (typeof value === "string") return [value];
+  if (typeof value === "string" && arity !== "switch") return [value];
   if (typeof value === "number" && isNumeric) return [String(value)];
+  if (typeof value === "boolean" && arity === "switch") return [String(value)];
   if (arity === "list" && isListOfStrings(value) && value.length > 0) return value;
-  const wanted =
-    arity === "list" ? "a string or a list of strings" : isNumeric ? "a number" : "a string";
+  const wanted = isNumeric ? "a number" : WANTED[arity];
   const example = OPTIONS[name].default;
   throw new OutriggerError(
     "ERR_CONFIG",

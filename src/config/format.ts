@@ -9,6 +9,7 @@ export function formatConfig(config: Config): string {
   const values: Record<string, FileValue> = {
     ...key("app", config.app),
     ...key("listen", config.endpoints.map(formatEndpoint)),
+    ...key("takeover", config.takeover),
     ...key("ops", config.ops ?? "off"),
     ...key("workers", config.workers),
     ...key("min-ready", config.minReady),

@@ -6,11 +6,11 @@ import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
 import {
   formatMode, formatTrustedProxies, parseAccount, parseBacklog, parseChoice, parseCount, parseMode,
-  parsePositiveCount, parseText, parseTrustedProxies, parseWorkers,
+  parsePositiveCount, parseText, parseToggle, parseTrustedProxies, parseWorkers,
 } from "./values.ts"; // prettier-ignore
 
 /** A value as the config file holds it. */
-export type FileValue = string | number | readonly string[];
+export type FileValue = string | number | boolean | readonly string[];
 
 /** How the values of an option are read and written. */
 export interface ValueKind<T> {
@@ -30,6 +30,15 @@ export const SWITCH: ValueKind<true> = {
   isNumeric: false,
   parse: () => true,
   format: String,
+};
+
+/** A switch that variables and the config file can turn on and off. */
+export const TOGGLE: ValueKind<boolean> = {
+  placeholder: "",
+  arity: "switch",
+  isNumeric: false,
+  parse: (texts) => parseToggle(texts.at(-1) ?? ""),
+  format: (value) => value,
 };
 
 export const TEXT: ValueKind<string> = one("NAME", parseText, (text) => text);

@@ -8,7 +8,7 @@ import {
 } from "./config.ts";
 import {
   ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
-  SOCKET, SWITCH, TEXT, WORKERS, type ValueKind,
+  SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
 
 /** What each option means once it is read. */
@@ -18,6 +18,7 @@ export interface OptionValues {
   readonly socket: string;
   readonly "socket-mode": number;
   readonly "socket-group": string;
+  readonly takeover: boolean;
   readonly ops: OpsEndpoint | "off";
   readonly backlog: number;
   readonly "max-connections": number;
@@ -109,6 +110,12 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     group: "Endpoints",
     description: "group of --socket, by name or number",
     kind: ACCOUNT,
+  },
+  takeover: {
+    group: "Endpoints",
+    description:
+      "relieve the live outrigger that serves these Unix sockets, once we are ready, without losing a request",
+    kind: TOGGLE,
   },
   ops: {
     group: "Endpoints",

@@ -50,6 +50,7 @@ export function resolveConfig(input: ConfigInput): Config {
   return {
     app: resolveApp(layers),
     endpoints,
+    takeover: choose(layers, "takeover")?.value ?? DEFAULTS.takeover,
     ops: resolveOps(layers, endpoints),
     workers,
     minReady: resolveMinReady(layers, workers),

@@ -11,6 +11,13 @@ export function parseText(text: string): string {
   return text;
 }
 
+/** Reads whether a switch is on; the command line gives no text with it. */
+export function parseToggle(text: string): boolean {
+  if (text === "" || text === "true" || text === "1") return true;
+  if (text === "false" || text === "0") return false;
+  throw new ValueError(text, "expected true or false");
+}
+
 /** Reads a whole number that is not negative. */
 export function parseCount(text: string): number {
   if (!/^\d+$/.test(text)) throw new ValueError(text, "expected a whole number, 0 or more");

@@ -21,6 +21,13 @@ export function refuse(path: string, reason: string, cause?: unknown): Outrigger
   );
 }
 
+/** An error for a path whose socket cannot be replaced by ours; one we foresaw says so itself. */
+export function cannotTake(path: string, error: unknown): OutriggerError {
+  if (error instanceof OutriggerError) return error;
+  const code = errnoOf(error) ?? String(error);
+  return refuse(path, `cannot put the socket in its place (${code})`, error);
+}
+
 /** Rejects when the directory of a path cannot hold a socket of ours. */
 export async function checkDirectory(path: string): Promise<void> {
   const directory = dirname(path);
@@ -50,6 +57,14 @@ export async function checkDirectory(path: string): Promise<void> {
       error,
     );
   }
+}
+
+/** Whether the directory of a path can hold a socket of ours. */
+export async function hasDirectory(path: string): Promise<boolean> {
+  return await checkDirectory(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
@@ -128,13 +143,23 @@ async function isInUse({ ino }: BigIntStats, candidates: readonly PrivateFile[])
 async function privateSocketsOf(path: string): Promise<PrivateFile[]> {
   const directory = dirname(path);
   const sockets: PrivateFile[] = [];
-  for (const name of await readdir(directory)) {
+  for (const name of await namesIn(directory)) {
     if (!isPrivateNameOf(path, name)) continue;
     const candidate = join(directory, name);
     const stats = await statPath(candidate);
     if (stats?.isSocket()) sockets.push({ candidate, stats });
   }
   return sockets;
+}
+
+/** Nothing where the directory is gone. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
 }
 
 interface PrivateFile {

@@ -1,8 +1,12 @@
 import type { Endpoint } from "../config/config.ts";
-import { describeError, OutriggerError } from "../errors.ts";
+import { describeError, errnoOf, OutriggerError } from "../errors.ts";
 import { settledWithin } from "../lifecycle/deadline.ts";
 import { claimAbstract } from "./abstract.ts";
+import { changeHands, type Handover } from "./change-hands.ts";
+import { Incumbent, type TakeoverTerms } from "./incumbent.ts";
 import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
+import type { Lock } from "./lock.ts";
+import { joinLocks, type Predecessor } from "./succession.ts";
 import { claimTcp } from "./tcp.ts";
 import { UnixListener } from "./unix.ts";
 
@@ -10,6 +14,8 @@ import { UnixListener } from "./unix.ts";
 const GUARD_INTERVAL_MS = 1_000;
 /** How long to wait for a claim that is not wanted any more: a name to look up may take longer. */
 const GIVE_BACK_MS = 500;
+/** How long answers through the public names may take; the predecessor waits for them. */
+const VERIFY_WITHIN_MS = 2_000;
 
 export interface GuardEvent {
   readonly listener: Listener;
@@ -19,6 +25,8 @@ export interface GuardEvent {
 /** Owns every socket the app is served on: claims all of them or none, and closes each exactly once. */
 export class ListenerManager {
   readonly #listeners: Listener[] = [];
+  readonly #incumbent = new Incumbent(() => this.#listeners);
+  #predecessor: Predecessor | undefined;
   #staleRemoved = 0;
   #stopGuard: (() => void) | undefined;
   /** An uncaught error or process.exit() ends us without a close. */
@@ -33,10 +41,43 @@ export class ListenerManager {
 
   /** Claims every endpoint in order; a failure gives back those before it and rejects. */
   static async claim(endpoints: readonly Endpoint[]): Promise<ListenerManager> {
-    const manager = new ListenerManager();
+    return await ListenerManager.#claim(endpoints, () => Promise.resolve(new Map()));
+  }
+
+  /**
+   * Claims every endpoint, and stands in line behind a live Outrigger for those paths it has;
+   * `publish` takes them over. Rejects before anything is bound when that is not possible.
+   */
+  static async claimFromLive(endpoints: readonly Endpoint[]): Promise<ListenerManager> {
+    const paths = endpoints.filter((endpoint) => endpoint.kind === "unix");
     try {
-      for (const endpoint of endpoints) manager.#listeners.push(await claimEndpoint(endpoint));
+      return await ListenerManager.#claim(endpoints, async (manager) => {
+        const { locks, predecessor } = await joinLocks(paths, manager.#incumbent);
+        manager.#predecessor = predecessor;
+        return locks;
+      });
     } catch (error) {
+      if (!(error instanceof OutriggerError) || errnoOf(error.cause) !== "EADDRINUSE") throw error;
+      const message = `${error.message}; a takeover moves Unix socket paths only`;
+      throw new OutriggerError(error.code, message, { cause: error.cause });
+    }
+  }
+
+  static async #claim(
+    endpoints: readonly Endpoint[],
+    takeLocks: (manager: ListenerManager) => Promise<ReadonlyMap<string, Lock>>,
+  ): Promise<ListenerManager> {
+    const manager = new ListenerManager();
+    const locks = new Map<string, Lock>();
+    try {
+      for (const [path, lock] of await takeLocks(manager)) locks.set(path, lock);
+      for (const endpoint of endpoints) {
+        const lock = endpoint.kind === "unix" ? locks.get(endpoint.path) : undefined;
+        if (endpoint.kind === "unix") locks.delete(endpoint.path);
+        manager.#listeners.push(await claimEndpoint(endpoint, manager.#incumbent, lock));
+      }
+    } catch (error) {
+      for (const lock of locks.values()) lock.release();
       await manager.close();
       throw error;
     }
@@ -47,6 +88,16 @@ export class ListenerManager {
   static async giveBack(claim: Promise<ListenerManager>): Promise<void> {
     const givenBack = claim.then((late) => late.close()).catch(() => {});
     await settledWithin(givenBack, GIVE_BACK_MS);
+  }
+
+  /** The live Outrigger that is to be taken over. */
+  get predecessor(): Predecessor | undefined {
+    return this.#predecessor;
+  }
+
+  /** From now on another Outrigger may take everything over. */
+  offer(terms: TakeoverTerms): void {
+    this.#incumbent.serve(terms);
   }
 
   /** In the order of the endpoints; what `reclaim` replaces is replaced in this very array. */
@@ -60,17 +111,40 @@ export class ListenerManager {
   }
 
   /**
-   * Sends a request through every socket, and only when all were answered makes them reachable.
-   * Rejects at the first that fails; what was published is taken away by `close`.
+   * Sends a request through every socket, and only when all were answered makes them reachable; those
+   * that a live Outrigger has are left to `succeed`. Rejects at the first that fails; what was
+   * published is taken away by `close`.
    */
   async publish(check: EndToEndCheck, signal: AbortSignal): Promise<readonly Listener[]> {
     for (const listener of this.listeners) await check(listener.connectTarget, signal);
     const replaced: Listener[] = [];
     for (const listener of this.listeners) {
+      if (isHeir(listener)) continue;
       if ((await listener.publish()).replacedStale) replaced.push(listener);
     }
     this.#staleRemoved += replaced.length;
     return replaced;
+  }
+
+  /**
+   * Takes the paths over that a live Outrigger has, with its ops port if that is wanted; undefined
+   * when there is none. Rejects with all of them given back.
+   */
+  async succeed(
+    check: EndToEndCheck,
+    { wantsOps }: { readonly wantsOps: boolean },
+  ): Promise<Handover | undefined> {
+    if (this.#predecessor === undefined) return undefined;
+    const heirs = this.#listeners.filter(isHeir);
+    return await changeHands({
+      heirs,
+      predecessor: this.#predecessor,
+      wantsOps,
+      verify: async () => {
+        const signal = AbortSignal.timeout(VERIFY_WITHIN_MS);
+        for (const { endpoint } of heirs) await check({ path: endpoint.path }, signal);
+      },
+    });
   }
 
   /**
@@ -100,6 +174,7 @@ export class ListenerManager {
 
   /** Takes every public name away; connections that already queue can still be accepted. */
   async withdraw(): Promise<void> {
+    this.#incumbent.drain();
     this.#stopGuard?.();
     for (const listener of this.listeners.toReversed()) await listener.withdraw();
   }
@@ -121,7 +196,7 @@ export class ListenerManager {
   async #claimAgain(lost: Listener): Promise<Listener> {
     this.#assertOpen(lost);
     try {
-      const listener = await claimEndpoint(lost.endpoint);
+      const listener = await claimEndpoint(lost.endpoint, this.#incumbent);
       // A close that has begun meanwhile does not know of this one.
       if (this.#closing !== undefined) await listener.close();
       this.#assertOpen(lost);
@@ -139,15 +214,22 @@ export class ListenerManager {
   }
 }
 
-function claimEndpoint(endpoint: Endpoint): Promise<Listener> {
+function claimEndpoint(endpoint: Endpoint, talk: Incumbent, lock?: Lock): Promise<Listener> {
   switch (endpoint.kind) {
     case "unix":
-      return UnixListener.claim(endpoint);
+      return lock === undefined
+        ? UnixListener.claim(endpoint, talk)
+        : UnixListener.claimWith(endpoint, lock);
     case "abstract":
       return claimAbstract(endpoint);
     case "tcp":
       return claimTcp(endpoint);
   }
+}
+
+/** Whether it is to take its path from a live Outrigger. */
+function isHeir(listener: Listener): listener is UnixListener {
+  return listener instanceof UnixListener && listener.lock.isNext;
 }
 
 /** Closes every one, also when one of them fails; then rejects with the first failure. */

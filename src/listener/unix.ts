@@ -1,16 +1,16 @@
 import { unlinkSync } from "node:fs";
-import { link, rename, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { BoundSocket } from "node:net";
 import type { UnixEndpoint } from "../config/config.ts";
-import { errnoOf, OutriggerError } from "../errors.ts";
+import { Turns } from "../lifecycle/turns.ts";
 import {
+  cannotTake,
   checkDirectory,
-  chooseFreePrivatePath,
+  hasDirectory,
   inspectPath,
   privateNamesOfPublished,
   refuse,
   sweepPrivateNames,
-  type PathFinding,
 } from "./claim.ts";
 import { isAt, isAtSync, type FileIdentity } from "./identity.ts";
 import {
@@ -20,10 +20,11 @@ import {
   type Listener,
   type Published,
 } from "./listener.ts";
-import { acquireLock, type Lock } from "./lock.ts";
+import { acquireLock, Lock, tellPid, type LockTalk } from "./lock.ts";
 import { bindPrivately, type PrivateSocket } from "./private-socket.ts";
+import { NO_NAME_LEFT, PublicName } from "./public-name.ts";
 
-const NO_NAME_LEFT = "the socket file was removed together with our own name for it";
+const ALREADY_PUBLISHED = Promise.resolve<Published>({ replacedStale: false });
 
 /**
  * A Unix socket with a name in the file system.
@@ -35,41 +36,55 @@ const NO_NAME_LEFT = "the socket file was removed together with our own name for
 export class UnixListener implements Listener {
   readonly endpoint: UnixEndpoint;
   readonly socket: BoundSocket;
-  readonly #lock: Lock;
+  /** The lock of the path, or our place in line for it. */
+  readonly lock: Lock;
   readonly #privatePath: string;
   readonly #identity: FileIdentity;
+  readonly #name: PublicName;
+  /** One change of the public name at a time: a guard must never put back what a withdrawal takes away. */
+  readonly #turns = new Turns();
   #problem: string | undefined = "not published yet";
   #isPublished = false;
-  #turns: Promise<unknown> = Promise.resolve();
+  /** Private name of the socket we took the public one from. */
+  #predecessor: string | undefined;
 
   private constructor(endpoint: UnixEndpoint, lock: Lock, bound: PrivateSocket) {
     this.endpoint = endpoint;
-    this.#lock = lock;
+    this.lock = lock;
     this.socket = bound.socket;
     this.#privatePath = bound.path;
     this.#identity = bound.identity;
+    this.#name = new PublicName({
+      path: endpoint.path,
+      privatePath: bound.path,
+      identity: bound.identity,
+    });
   }
 
   /**
    * Claims a path without publishing it: lock, inspection, private name, mode and group.
    * Rejects with `ERR_LISTEN`, and leaves nothing behind, when the path is not free to take.
    */
-  static async claim(endpoint: UnixEndpoint): Promise<UnixListener> {
+  static async claim(endpoint: UnixEndpoint, talk?: LockTalk): Promise<UnixListener> {
     await checkDirectory(endpoint.path);
-    const lock = await acquireLock(endpoint.path);
-    if (!("release" in lock)) {
-      const pid = lock.pid === undefined ? "which tells no pid" : `pid ${lock.pid}, as it says`;
-      throw refuse(
-        endpoint.path,
-        `another process holds its lock (${pid}); stop that outrigger first, or choose another path`,
-      );
-    }
+    const lock = await acquireLock(endpoint.path, talk);
+    if (lock instanceof Lock) return await UnixListener.claimWith(endpoint, lock);
+    throw refuse(
+      endpoint.path,
+      `another process holds its lock (${tellPid(lock)}); stop that outrigger first, or choose another path`,
+    );
+  }
+
+  /** Claims a path whose lock we have, or stand in line for; it is released whatever comes. */
+  static async claimWith(endpoint: UnixEndpoint, lock: Lock): Promise<UnixListener> {
     try {
-      await inspectPath(endpoint.path);
-      await sweepPrivateNames(endpoint.path);
+      if (!lock.isNext) {
+        await inspectPath(endpoint.path);
+        await sweepPrivateNames(endpoint.path);
+      }
       return new UnixListener(endpoint, lock, await bindPrivately(endpoint));
     } catch (error) {
-      await lock.release();
+      lock.release();
       throw error;
     }
   }
@@ -91,15 +106,15 @@ export class UnixListener implements Listener {
   }
 
   publish(): Promise<Published> {
-    return this.#inTurn(() => this.#publish());
+    return this.#turns.take(() => (this.#isPublished ? ALREADY_PUBLISHED : this.#publish()));
   }
 
   guard(): Promise<GuardFinding> {
-    return this.#inTurn(() => this.#guard());
+    return this.#turns.take(() => this.#guard());
   }
 
   withdraw(): Promise<void> {
-    return this.#inTurn(() => this.#withdraw());
+    return this.#turns.take(() => this.#withdraw());
   }
 
   letGo(): void {
@@ -112,11 +127,12 @@ export class UnixListener implements Listener {
       if (problem !== undefined) this.#problem = problem;
       if (await isAt(this.#privatePath, this.#identity)) {
         await rm(this.#privatePath, { force: true });
-        await sweepPrivateNames(this.endpoint.path);
       }
+      // What lies beside a path is for the one to sweep who has its lock.
+      if (this.lock.isOurs) await sweepPrivateNames(this.endpoint.path);
     } finally {
       this.socket[Symbol.dispose]();
-      await this.#lock.release();
+      this.lock.release();
     }
   }
 
@@ -126,11 +142,67 @@ export class UnixListener implements Listener {
     }
   }
 
-  /** One change of the public name at a time: a guard must never put back what a withdrawal takes away. */
-  #inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
-    const turn = this.#turns.then(step);
-    this.#turns = turn.catch(() => {});
-    return turn;
+  /** Takes the lock from our place in line; false when somebody has it still. */
+  async settle(): Promise<boolean> {
+    if (!(await this.lock.take())) return false;
+    await sweepPrivateNames(this.endpoint.path, this.#privatePath);
+    return true;
+  }
+
+  /** Takes the public name from the live Outrigger that has the lock; once it is ours, it stays so. */
+  takeOver(): Promise<void> {
+    return this.#turns.take(async () => {
+      if (this.#isPublished) return;
+      this.#predecessor = await this.#name.takeFromLive().catch((error: unknown) => {
+        throw cannotTake(this.endpoint.path, error);
+      });
+      this.#isPublished = true;
+      this.#problem = undefined;
+    });
+  }
+
+  /** Gives the public name back to whom it was taken from. */
+  undoTakeOver(): Promise<void> {
+    return this.#turns.take(async () => {
+      if (!this.#isPublished || this.#predecessor === undefined) return;
+      this.#isPublished = false;
+      this.#problem = "given back";
+      await this.#name.giveBack(this.#predecessor);
+    });
+  }
+
+  /** Leaves the public name as it is until the returned function is called. */
+  hold(): Promise<() => void> {
+    return this.#turns.hold();
+  }
+
+  /** Whether the public name leads to a live socket of somebody else; call while it is held. */
+  isSucceeded(): Promise<boolean> {
+    return this.#name.isOfLiveOther();
+  }
+
+  /** From now on the path is somebody else's, and so is its lock; call while it is held. */
+  handOver(): void {
+    this.#isPublished = false;
+    this.#problem = "taken over by another outrigger";
+    this.lock.release();
+  }
+
+  /**
+   * Takes the public name back from a successor that died over it, and leaves everybody else alone;
+   * resolves to whether that was necessary and possible. Call while it is held.
+   */
+  async recover(): Promise<boolean> {
+    if (!this.#isPublished || (await this.#name.isOurs())) return false;
+    if ((await this.lock.waitInLine()) !== undefined) return false;
+    try {
+      await this.#publish();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.lock.leaveLine();
+    }
   }
 
   async #publish(): Promise<Published> {
@@ -138,14 +210,9 @@ export class UnixListener implements Listener {
     const finding = await inspectPath(path);
     const replaced = await privateNamesOfPublished(path);
     try {
-      await this.#takePublicName(finding);
+      await this.#name.take(finding);
     } catch (error) {
-      if (error instanceof OutriggerError) throw error;
-      throw refuse(
-        path,
-        `cannot put the socket in its place (${errnoOf(error) ?? String(error)})`,
-        error,
-      );
+      throw cannotTake(path, error);
     }
     this.#isPublished = true;
     this.#problem = undefined;
@@ -154,78 +221,25 @@ export class UnixListener implements Listener {
     return { replacedStale: finding === "stale" };
   }
 
-  async #takePublicName(finding: PathFinding): Promise<void> {
-    const { path } = this.endpoint;
-    // Unlike rename, link never replaces: what has come since the inspection stays.
-    if (finding === "free") return await link(this.#privatePath, path);
-    const staging = await chooseFreePrivatePath(path);
-    await link(this.#privatePath, staging);
-    try {
-      await rename(staging, path);
-    } catch (error) {
-      await rm(staging, { force: true });
-      throw error;
-    }
-  }
-
   async #guard(): Promise<GuardFinding> {
     if (!this.#isPublished) return NOTHING_FOUND;
     const wasFine = this.#problem === undefined;
-    if (await isAt(this.endpoint.path, this.#identity).catch(() => false)) {
+    if (await this.#name.isOurs().catch(() => false)) {
       this.#problem = undefined;
       return { ...NOTHING_FOUND, isRestored: !wasFine };
     }
-    this.#problem = await this.#putBack();
+    this.#problem = await this.#name.putBack();
     return {
       isLost: wasFine,
       isRestored: this.#problem === undefined,
-      isBeyondRepair: this.#problem === NO_NAME_LEFT && (await this.#hasDirectory()),
+      isBeyondRepair: this.#problem === NO_NAME_LEFT && (await hasDirectory(this.endpoint.path)),
     };
-  }
-
-  async #hasDirectory(): Promise<boolean> {
-    return await checkDirectory(this.endpoint.path).then(
-      () => true,
-      () => false,
-    );
   }
 
   async #withdraw(): Promise<void> {
     if (!this.#isPublished) return;
     this.#isPublished = false;
     this.#problem = "withdrawn";
-    await this.#removePublicName();
-  }
-
-  /** Gives the socket its public name again where that is free; otherwise says why not. */
-  async #putBack(): Promise<string | undefined> {
-    try {
-      // Whatever stands there stays.
-      await link(this.#privatePath, this.endpoint.path);
-      return undefined;
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code === "EEXIST") return "the socket file was replaced by another file";
-      if (code === "ENOENT") return NO_NAME_LEFT;
-      return `the socket file was removed and cannot be put back (${code ?? String(error)})`;
-    }
-  }
-
-  /**
-   * Removes the public name if it is ours. It is moved aside and looked at again before it is
-   * removed: between a look and an unlink another process could have put its own file there.
-   */
-  async #removePublicName(): Promise<void> {
-    const { path } = this.endpoint;
-    if (!(await isAt(path, this.#identity))) return;
-    const aside = await chooseFreePrivatePath(path);
-    try {
-      await rename(path, aside);
-      if (!(await isAt(aside, this.#identity))) await link(aside, path);
-      await rm(aside);
-    } catch (error) {
-      // Somebody was faster: what stands there now is theirs.
-      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "EEXIST") throw error;
-    }
+    await this.#name.remove();
   }
 }

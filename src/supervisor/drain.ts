@@ -11,6 +11,12 @@ const FILE_CHECK_INTERVAL_MS = 100;
 const QUEUE_PATIENCE_MS = 5_000;
 const QUEUE_CHECK_INTERVAL_MS = 1_000;
 
+/**
+ * Why a process ends its service: it was told to, or a successor has its public names, and nobody new
+ * can come.
+ */
+export type DrainReason = "stop" | "takeover";
+
 export interface DrainOptions {
   readonly config: DrainConfig;
   readonly workers: WorkerSet;
@@ -18,6 +24,7 @@ export interface DrainOptions {
   /** Reaches a worker; a 503 for too many connections is an answer too. */
   readonly check: EndToEndCheck;
   readonly deadline: Deadline;
+  readonly reason: DrainReason;
   readonly log: Logger;
   readonly clock?: Clock;
 }
@@ -28,12 +35,12 @@ export interface DrainOptions {
  * empties the accept queues, and lets every worker finish. All of it within the deadline.
  */
 export async function drain(options: DrainOptions): Promise<void> {
-  const { workers, listeners, deadline, log } = options;
-  await keepAccepting(options);
+  const { workers, listeners, deadline, reason, log } = options;
+  if (reason === "stop") await keepAccepting(options);
   log.info({}, "announcing close");
   workers.announceClose();
   await listeners.withdraw();
-  log.info({}, "endpoints withdrawn");
+  if (reason === "stop") log.info({}, "endpoints withdrawn");
   await emptyQueues(options);
   const gone = workers.drain(deadline.atMs);
   // A connection that comes now must be refused, not left in a queue that nobody serves.

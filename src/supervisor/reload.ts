@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 /** Settings that are bound to sockets and processes that live on; a restart or a takeover changes them. */
 const FIXED = [
   "endpoints",
+  "takeover",
   "ops",
   "workers",
   "minReady",
@@ -19,11 +20,12 @@ export interface Reloaded {
 
 /** Takes over what new workers can be given, and names what they cannot. */
 export function reloadConfig(current: Config, next: Config): Reloaded {
-  const { endpoints, ops, workers, minReady, balance } = current;
+  const { endpoints, takeover, ops, workers, minReady, balance } = current;
   return {
     config: {
       ...next,
       endpoints,
+      takeover,
       ops,
       workers,
       minReady,

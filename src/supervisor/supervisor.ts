@@ -1,22 +1,22 @@
 import type { Config } from "../config/config.ts";
-import { describeError, OutriggerError } from "../errors.ts";
+import { OutriggerError } from "../errors.ts";
 import { Deadline } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import { canEnter, type Phase } from "../lifecycle/phase.ts";
 import type { EndToEndCheck, Listener } from "../listener/listener.ts";
-import { ListenerManager } from "../listener/manager.ts";
+import type { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import { openOpsServer, type OpsServer } from "../ops/server.ts";
+import type { OpsServer } from "../ops/server.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { closeInOrder, type Stopped } from "./closing.ts";
-import { Ledger } from "./ledger.ts";
+import type { DrainReason } from "./drain.ts";
+import { Opening } from "./opening.ts";
 import { reloadConfig } from "./reload.ts";
 import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
 import { SnapshotTaker } from "./snapshot-taker.ts";
 import { SocketKeeper, type SocketEvent } from "./socket-keeper.ts";
 import type { SpawnWorker } from "./worker-process.ts";
-import { WorkerSet } from "./worker-set.ts";
-import type { WorkerStart } from "./worker-slot.ts";
+import type { WorkerSet } from "./worker-set.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -49,16 +49,25 @@ export class Supervisor {
   readonly #check: EndToEndCheck = createEndToEndCheck(this.#checkTarget);
   readonly #stopped = createDeferred<Stopped>();
   readonly #aborted = new AbortController();
+  readonly #opening: Opening;
   #phase: Phase = "starting";
-  #listeners: ListenerManager | undefined;
-  #workers: WorkerSet | undefined;
-  #ops: OpsServer | undefined;
   #deadline: Deadline | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#config = options.config;
     this.#snapshots = new SnapshotTaker(options);
+    this.#opening = new Opening({
+      ...options,
+      check: this.#check,
+      signal: this.#aborted.signal,
+      source: {
+        current: () => this.current(),
+        refresh: (withinMs) => this.refresh(withinMs),
+      },
+      checkTarget: this.#checkTarget,
+      onLedger: (ledger) => (this.#snapshots.ledger = ledger),
+    });
   }
 
   get phase(): Phase {
@@ -72,30 +81,32 @@ export class Supervisor {
 
   /** What is known now, without asking anybody. */
   current(): Snapshot {
-    return this.#snapshots.take({
-      phase: this.#phase,
-      listeners: this.#listeners,
-      workers: this.#workers,
-    });
+    const { listeners, workers } = this.#opening;
+    return this.#snapshots.take({ phase: this.#phase, listeners, workers });
   }
 
   /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */
   async refresh(withinMs: number): Promise<Snapshot> {
-    await Promise.all([this.#workers?.report(withinMs), this.#snapshots.refresh(this.#listeners)]);
+    const { listeners, workers } = this.#opening;
+    await Promise.all([workers?.report(withinMs), this.#snapshots.refresh(listeners)]);
     return this.current();
   }
 
   /**
    * Opens the ops endpoint, claims every endpoint, starts the workers, sends a request through each
    * socket and publishes them. Resolves when ready; rejects, with everything given back, when any of
-   * that fails or `stop` comes first.
+   * that fails or `stop` comes first. A stop that comes while a live Outrigger is being relieved
+   * begins once that is done.
    */
   async start(): Promise<Started> {
     try {
-      const listeners = await this.#open();
+      const { listeners, handover } = await this.#opening.run();
       this.#enter("ready");
       this.#startKeeper(listeners);
-      return { listeners: listeners.listeners, ops: this.#ops?.address };
+      this.#offer(listeners);
+      if (this.#aborted.signal.aborted) this.#beginDrain(this.#config.drain.gracePeriodMs, "stop");
+      if (handover !== undefined) await this.#opening.openLateOps(handover);
+      return { listeners: listeners.listeners, ops: this.#opening.ops?.address };
     } catch (error) {
       const { reason } = this.#aborted.signal;
       await this.#abandon();
@@ -114,11 +125,10 @@ export class Supervisor {
     this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
     if (hasNothingToDrain) return this.stopped;
     if (this.#deadline === undefined) {
-      this.#deadline = new Deadline(graceMs);
-      void this.#drain(this.#deadline);
+      this.#beginDrain(graceMs, "stop");
     } else {
       this.#deadline.shorten(graceMs);
-      this.#workers?.hurry(this.#deadline.atMs);
+      this.#opening.workers?.hurry(this.#deadline.atMs);
     }
     return this.stopped;
   }
@@ -132,7 +142,7 @@ export class Supervisor {
     if (needRestart.length > 0) {
       this.#options.log.warn({ settings: needRestart }, "settings need a restart");
     }
-    await this.#changeable.replaceAll(this.#startOf(config));
+    await this.#changeable.replaceAll(this.#opening.startOf(config));
     this.#config = config;
   }
 
@@ -152,101 +162,54 @@ export class Supervisor {
     await workers.shrink();
   }
 
-  async #open(): Promise<ListenerManager> {
-    const { config, log } = this.#options;
-    await this.#openOps();
-    this.#assertWanted();
-    this.#listeners = await this.#claim(config);
-    this.#workers = this.#createWorkers(this.#listeners);
-    await this.#unlessAborted(this.#workers.start(config.minReady));
-    const replaced = await this.#unlessAborted(
-      this.#listeners.publish(this.#check, this.#aborted.signal),
-    );
-    for (const { address } of replaced) log.warn({ address }, "stale socket replaced");
-    return this.#listeners;
-  }
-
-  /** A name to look up may take longer than a stop may wait; what is claimed after one is given back. */
-  async #claim({ endpoints }: Config): Promise<ListenerManager> {
-    const claim = ListenerManager.claim(endpoints);
-    try {
-      return await this.#unlessAborted(claim);
-    } catch (error) {
-      await ListenerManager.giveBack(claim);
-      throw error;
-    }
-  }
-
-  async #openOps(): Promise<void> {
-    const { config, log } = this.#options;
-    if (config.ops === undefined) return;
-    this.#ops = await openOpsServer({
-      endpoint: config.ops,
-      log,
-      current: () => this.current(),
-      refresh: (withinMs) => this.refresh(withinMs),
-    });
-  }
-
-  #createWorkers({ listeners }: ListenerManager): WorkerSet {
-    const { config, spawn, log } = this.#options;
-    const ledger = new Ledger(listeners.map(({ endpoint }) => endpoint.name));
-    this.#snapshots.ledger = ledger;
-    return new WorkerSet({
-      size: Math.max(config.workers, 1),
-      spawn,
-      listeners,
-      ledger,
-      log,
-      startCommand: this.#startOf(config),
-    });
-  }
-
-  #startOf(config: Config): WorkerStart {
-    // With the ports the system chose.
-    const endpoints = this.#listeners?.listeners.map(({ endpoint }) => endpoint) ?? [];
-    return { config: { ...config, endpoints }, checkTarget: this.#checkTarget };
-  }
-
   /** The workers, where they are processes that can be replaced. */
   get #changeable(): WorkerSet {
     if (this.#config.workers === 0) {
       throw new OutriggerError("ERR_STATE", "Cannot change workers: the app runs in this process");
     }
-    if (this.#workers !== undefined && this.#phase === "ready") return this.#workers;
+    const { workers } = this.#opening;
+    if (workers !== undefined && this.#phase === "ready") return workers;
     throw new OutriggerError("ERR_STATE", `Cannot change workers while ${this.#phase}`);
   }
 
-  async #drain(deadline: Deadline): Promise<void> {
+  /** Lets another Outrigger relieve us, now or while we drain already. */
+  #offer(listeners: ListenerManager): void {
+    const { log } = this.#options;
+    listeners.offer({
+      opsPort: () => this.#opening.opsPort,
+      letGoOfOps: () => this.#opening.letGoOfOps(),
+      onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
+      onTakenOver: ({ pid }) => {
+        log.info({ by: pid }, "taken over");
+        this.#aborted.abort();
+        if (this.#deadline === undefined)
+          this.#beginDrain(this.#config.drain.gracePeriodMs, "takeover");
+      },
+    });
+  }
+
+  #beginDrain(graceMs: number, reason: DrainReason): void {
+    this.#deadline = new Deadline(graceMs);
+    void this.#drain(this.#deadline, reason);
+  }
+
+  async #drain(deadline: Deadline, reason: DrainReason): Promise<void> {
     this.#enter("draining");
-    const workers = this.#workers;
-    const listeners = this.#listeners;
+    const { workers, listeners } = this.#opening;
     if (workers === undefined || listeners === undefined)
       return this.#finish({ forced: 0, failed: false });
     const { log } = this.#options;
     const { drain: config } = this.#config;
     const check = createEndToEndCheck(this.#checkTarget, "accepted");
-    const close = (): Promise<boolean> => this.#closeAll();
-    this.#finish(await closeInOrder({ config, workers, listeners, check, deadline, log, close }));
+    const close = (): Promise<boolean> => this.#opening.close();
+    const options = { config, workers, listeners, check, deadline, reason, log, close };
+    this.#finish(await closeInOrder(options));
   }
 
   async #abandon(): Promise<void> {
-    await this.#workers?.drain(Date.now());
-    const failed = !(await this.#closeAll());
+    await this.#opening.workers?.drain(Date.now());
+    const failed = !(await this.#opening.close());
     this.#finish({ forced: 0, failed });
-  }
-
-  /** What cannot be cleaned up must not keep the rest open, nor us from ending; resolves to whether all of it was. */
-  async #closeAll(): Promise<boolean> {
-    let isClean = true;
-    try {
-      await this.#listeners?.close();
-    } catch (error) {
-      isClean = false;
-      this.#options.log.error({ error: describeError(error) }, "close failed");
-    }
-    await this.#ops?.close();
-    return isClean;
   }
 
   #finish(outcome: Stopped): void {
@@ -279,20 +242,5 @@ export class Supervisor {
     if (phase === "ready") this.#snapshots.noteReady();
     if (phase === "draining") this.#snapshots.noteDrainStart();
     this.#options.onPhase?.(phase);
-  }
-
-  #assertWanted(): void {
-    this.#aborted.signal.throwIfAborted();
-  }
-
-  #unlessAborted<Result>(step: Promise<Result>): Promise<Result> {
-    const { signal } = this.#aborted;
-    const { promise, reject } = Promise.withResolvers<never>();
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    this.#assertWanted();
-    return Promise.race([step, promise]).finally(() =>
-      signal.removeEventListener("abort", onAbort),
-    );
   }
 }

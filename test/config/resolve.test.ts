@@ -9,6 +9,7 @@ const DEFAULT_CONFIG: Config = {
   endpoints: [
     { kind: "tcp", host: "127.0.0.1", port: 8000, backlog: 4096, maxConnections: 0, name: "app" },
   ],
+  takeover: false,
   ops: { host: "127.0.0.1", port: 9464 },
   workers: 4,
   minReady: 1,
@@ -79,7 +80,7 @@ describe("resolveConfig", () => {
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
-        "worker-timeout": "9s",
+        "worker-timeout": "9s", takeover: "",
       },
     }); // prettier-ignore
     assert.deepEqual(config, {
@@ -91,6 +92,7 @@ describe("resolveConfig", () => {
         },
         { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, name: "[::]:80" },
       ],
+      takeover: true,
       ops: { host: "::", port: 0 },
       workers: 3,
       minReady: 2,
@@ -105,6 +107,9 @@ describe("resolveConfig", () => {
   });
 
   const equivalents: [string, Given, Given][] = [
+    ["a switch that is on", { env: { OUTRIGGER_TAKEOVER: "1" } }, { file: { takeover: true } }],
+    ["a switch that is off", { env: { OUTRIGGER_TAKEOVER: "false" } }, { env: { OUTRIGGER_TAKEOVER: "0" }, file: { takeover: true } }],
+    ["a switch of the command line", { flags: { takeover: "" }, file: { takeover: false } }, { env: { OUTRIGGER_TAKEOVER: "true" } }],
     ["the app", { app: "", env: { OUTRIGGER_APP: "./b.js" } }, { app: "", file: { app: "./b.js" } }],
     ["endpoints", { env: { OUTRIGGER_LISTEN: "/a.sock, :80\n@x" } }, { file: { listen: ["/a.sock", ":80", "@x"] } }],
     ["one endpoint", { flags: { listen: "/a,b.sock" } }, { file: { listen: "/a,b.sock" } }],
@@ -210,6 +215,10 @@ describe("resolveConfig", () => {
     [{ flags: { "worker-timeout": "9s", workers: "0" } }, "ERR_CONFIG", /^Cannot use --worker-timeout "9s": with --workers 0 there is no worker to replace$/],
     [{ flags: { "worker-timeout": "1s" } }, "ERR_CONFIG", /^Cannot use --worker-timeout "1s": expected 0, or at least 2s: workers report once a second$/],
     [{ flags: { "max-requests": "9", workers: "0" } }, "ERR_CONFIG", /^Cannot use --max-requests "9": with --workers 0 there is no worker to replace$/],
+    [{ env: { OUTRIGGER_TAKEOVER: "perhaps" } }, "ERR_CONFIG", /^Cannot use OUTRIGGER_TAKEOVER="perhaps": expected true or false$/],
+    [{ file: { takeover: "true" } }, "ERR_CONFIG", /^Cannot use "takeover": "true" in o\.json: expected true or false$/],
+    [{ file: { takeover: 1 } }, "ERR_CONFIG", /expected true or false$/],
+    [{ file: { workers: true } }, "ERR_CONFIG", /expected a number/],
     [{ flags: { "drain-until-gone": "" } }, "ERR_CONFIG", /^Cannot use --drain-until-gone "": expected a value$/],
   ]; // prettier-ignore
   for (const [given, code, message] of refused) {
@@ -247,6 +256,7 @@ describe("formatConfig", () => {
     "a socket": { flags: { socket: "./a.sock", "socket-mode": "640", "socket-group": "www", backlog: "7" } },
     "many endpoints": { flags: { listen: ["/a.sock", "@b", ":80?name=web&max-connections=2", "[::1]:80"] } },
     "what is switched off": { flags: { ops: "off", "trusted-proxies": "none", "access-log": "off", "request-timeout": "0" } },
+    "a takeover": { flags: { takeover: "" } },
     "a drain file": { flags: { "drain-until-gone": "/run/nginx.pid", "drain-delay": "1500ms", workers: "0" } },
   }; // prettier-ignore
   for (const [what, given] of Object.entries(inputs)) {

@@ -25,6 +25,7 @@ describe("reloadConfig", () => {
 
   const fixed: Partial<Config>[] = [
     { endpoints: [] },
+    { takeover: true },
     { ops: undefined },
     { ops: { host: "127.0.0.1", port: 1 } },
     { workers: 99 },
