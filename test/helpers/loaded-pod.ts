@@ -59,7 +59,10 @@ export async function assertNothingLost(pod: LoadedPod): Promise<void> {
 }
 
 /** Fails unless every request that nginx took was answered at the first attempt. */
-export async function assertAllAnswered({ nginx, load }: LoadedPod): Promise<void> {
+export async function assertAllAnswered({
+  nginx,
+  load,
+}: Pick<LoadedPod, "nginx" | "load">): Promise<void> {
   assert.deepEqual(load.failures, []);
   assert.doesNotMatch(await nginx.errorLog(), /upstream|connect\(\)/);
   const proxied = (await nginx.accessLog()).trim().split("\n");
