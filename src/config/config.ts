@@ -119,7 +119,7 @@ export const DEFAULTS = {
   ops: "127.0.0.1:9464",
   workers: "auto",
   minReady: 1,
-  balance: "connections",
+  balance: "load",
   maxRequests: 0,
   maxLifetimeMs: 0,
   maxRssBytes: 0,

@@ -153,7 +153,7 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   balance: {
     group: "Workers",
     description:
-      "how workers share connections: by number when they are accepted, moved later when numbers (connections) or loads (load) are uneven, or as the kernel gives them",
+      "how workers share connections: as the kernel gives them (off), new ones evenly (accept), kept-alive ones too (connections), and away from busy workers (load)",
     kind: choice(BALANCE_MODES.join("|"), BALANCE_MODES),
     default: DEFAULTS.balance,
   },

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess, type SendHandle } from "node:child_process";
 import { url } from "node:inspector";
 import { fileURLToPath } from "node:url";
+import type { Listener } from "../listener/listener.ts";
 import { sendableHandle } from "../listener/sendable.ts";
 import { CounterPage } from "./counter-page.ts";
 import { parseReport, type Command } from "../protocol.ts";
@@ -22,13 +23,7 @@ const FIRST_LISTENER_DESCRIPTOR = 4;
 /** Runs a worker as a process of its own; its listeners travel in its `stdio`. */
 export const forkWorker: SpawnWorker = (listeners, events) => {
   const page = CounterPage.open(listeners.map(({ endpoint }) => endpoint.name));
-  const descriptors = listeners.map(({ socket }) => socket.fd());
-  if (page !== undefined) descriptors.push(page.descriptor);
-  const child = fork(ENTRY, [], {
-    stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
-    serialization: "advanced",
-    execArgv: [...process.execArgv, ...inspectorFlags()],
-  });
+  const child = forkWith(listeners, page);
   let hasEnded = false;
   const end = (code: number | null, signal: NodeJS.Signals | null): void => {
     if (hasEnded) return;
@@ -64,6 +59,22 @@ export const forkWorker: SpawnWorker = (listeners, events) => {
     },
   };
 };
+
+/** Most spawns that fail do so by an event; after one that throws nobody else could give the page back. */
+function forkWith(listeners: readonly Listener[], page: CounterPage | undefined): ChildProcess {
+  try {
+    const descriptors = listeners.map(({ socket }) => socket.fd());
+    if (page !== undefined) descriptors.push(page.descriptor);
+    return fork(ENTRY, [], {
+      stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
+      serialization: "advanced",
+      execArgv: [...process.execArgv, ...inspectorFlags()],
+    });
+  } catch (error) {
+    page?.close();
+    throw error;
+  }
+}
 
 /** With an inspector of our own we are being debugged, and so are the workers: then their ports are told. */
 function inspectorFlags(): readonly string[] {

@@ -165,7 +165,7 @@ describe("run", () => {
         "Exit codes",
       ];
       for (const heading of headings) assert.ok(stdout.includes(`\n${heading}:\n`), heading);
-      assert.match(stdout, /\(default: 127\.0\.0\.1:9464\)/);
+      assert.match(stdout, /\(default:\s+127\.0\.0\.1:9464\)/);
       for (const [name, code] of Object.entries(EXIT_CODES))
         assert.match(stdout, new RegExp(`^ +${code} ${name} `, "m"));
     });

@@ -13,7 +13,7 @@ const DEFAULT_CONFIG: Config = {
   ops: { host: "127.0.0.1", port: 9464 },
   workers: 4,
   minReady: 1,
-  balance: "connections",
+  balance: "load",
   recycle: { maxRequests: 0, maxLifetimeMs: 0, maxRssBytes: 0 },
   workerTimeoutMs: 30_000,
   http: { keepAliveTimeoutMs: 75_000, headersTimeoutMs: 60_000, requestTimeoutMs: 300_000 },

@@ -95,6 +95,8 @@ async function readResponse(socket: Socket): Promise<string> {
   };
   const giveUp = (): void => reject(new Error(`Closed after "${received}"`));
   socket.on("data", read).once("close", giveUp);
+  // It may have closed before anybody waited for a response.
+  if (socket.destroyed) giveUp();
   try {
     return await promise;
   } finally {
