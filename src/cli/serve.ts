@@ -45,11 +45,12 @@ async function serveUntilStopped({ supervisor, config, log }: Service): Promise<
   log.info({ app: config.app, pid: process.pid, version: readVersion() }, "starting");
   if (process.pid === 1) log.warn({ advice: INIT_ADVICE }, NO_INIT);
   await warnOfShortQueues(config, log);
-  const { listeners, ops } = await supervisor.start();
+  const { listeners, ops, probe } = await supervisor.start();
   log.info(
     {
       endpoints: listeners.map(({ endpoint, address }) => ({ name: endpoint.name, address })),
       ops: ops && formatHostPort(ops),
+      probe: probe && formatHostPort(probe),
       workers: config.workers,
     },
     "ready",

@@ -40,7 +40,7 @@ export interface TcpEndpoint extends AppEndpointOptions {
 /** Where we are told to listen. */
 export type Endpoint = UnixEndpoint | AbstractEndpoint | TcpEndpoint;
 
-/** Where probes and metrics are served. */
+/** A TCP address of ours that is not for the app: where probes and metrics are served, or the probe port. */
 export interface OpsEndpoint {
   readonly host: string;
   readonly port: number;
@@ -96,6 +96,8 @@ export interface Config {
   readonly takeover: boolean;
   /** Undefined switches the ops endpoint off. */
   readonly ops: OpsEndpoint | undefined;
+  /** A bare TCP port that is open while we are ready; undefined is none. */
+  readonly probe: OpsEndpoint | undefined;
   /** Worker processes; 0 serves in this process. */
   readonly workers: number;
   /** Workers that must accept for `/readyz` to pass. */
@@ -117,6 +119,7 @@ export const DEFAULTS = {
   socketMode: 0o660,
   takeover: false,
   ops: "127.0.0.1:9464",
+  probe: "off",
   workers: "auto",
   minReady: 1,
   balance: "load",

@@ -19,11 +19,19 @@ export function nameEndpoints(unnamed: readonly UnnamedEndpoint[]): readonly End
   return endpoints;
 }
 
-/** Refuses an ops endpoint where an app endpoint listens already. */
+/** Refuses an ops endpoint, or a probe port, where an app endpoint listens already. */
 export function refuseOpsConflict(ops: OpsEndpoint, endpoints: readonly Endpoint[]): void {
   const address = formatAddress({ kind: "tcp", ...ops });
   if (ops.port === 0 || !endpoints.some((endpoint) => formatAddress(endpoint) === address)) return;
   throw refuse(address, "an app endpoint listens there already");
+}
+
+/** Refuses a probe port where the ops endpoint listens: the one closes while the other must answer. */
+export function refuseProbeConflict(probe: OpsEndpoint, ops: OpsEndpoint | undefined): void {
+  const address = formatAddress({ kind: "tcp", ...probe });
+  if (probe.port === 0 || ops === undefined) return;
+  if (formatAddress({ kind: "tcp", ...ops }) !== address) return;
+  throw refuse(address, "the ops endpoint is there; it must stay open where this one closes");
 }
 
 function nameByAddress(endpoint: UnnamedEndpoint): string {

@@ -11,6 +11,7 @@ export function formatConfig(config: Config): string {
     ...key("listen", config.endpoints.map(formatEndpoint)),
     ...key("takeover", config.takeover),
     ...key("ops", config.ops ?? "off"),
+    ...key("probe", config.probe ?? "off"),
     ...key("workers", config.workers),
     ...key("min-ready", config.minReady),
     ...key("balance", config.balance),

@@ -20,6 +20,7 @@ export interface OptionValues {
   readonly "socket-group": string;
   readonly takeover: boolean;
   readonly ops: OpsEndpoint | "off";
+  readonly probe: OpsEndpoint | "off";
   readonly backlog: number;
   readonly "max-connections": number;
   readonly workers: number | "auto";
@@ -123,6 +124,13 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
       "where probes and metrics are served; a kubelet needs 0.0.0.0 or the address of the pod",
     kind: OPS,
     default: DEFAULTS.ops,
+  },
+  probe: {
+    group: "Endpoints",
+    description:
+      "a bare TCP port for load balancers, open exactly while /readyz passes and refused otherwise",
+    kind: OPS,
+    default: DEFAULTS.probe,
   },
   backlog: {
     group: "Endpoints",

@@ -9,7 +9,7 @@ import {
   type OpsEndpoint,
   type RecycleConfig,
 } from "./config.ts";
-import { refuseOpsConflict } from "./endpoint-names.ts";
+import { refuseOpsConflict, refuseProbeConflict } from "./endpoint-names.ts";
 import { createFileLayer, openConfigFile } from "./file.ts";
 import { formatDuration } from "./duration.ts";
 import { parseHostPort } from "./host-port.ts";
@@ -47,11 +47,13 @@ export function resolveConfig(input: ConfigInput): Config {
   const layers = openLayers(input);
   const endpoints = resolveEndpoints(layers, input.cwd);
   const workers = resolveWorkers(layers, input.cpuCount);
+  const ops = resolveOps(layers, endpoints);
   return {
     app: resolveApp(layers),
     endpoints,
     takeover: choose(layers, "takeover")?.value ?? DEFAULTS.takeover,
-    ops: resolveOps(layers, endpoints),
+    ops,
+    probe: resolveProbe(layers, endpoints, ops),
     workers,
     minReady: resolveMinReady(layers, workers),
     balance: choose(layers, "balance")?.value ?? DEFAULTS.balance,
@@ -97,6 +99,21 @@ function resolveOps(
   if (chosen !== undefined) withPlace(chosen.layer, "ops", () => refuseOpsConflict(ops, endpoints));
   else refuseDefaultOpsConflict(ops, endpoints);
   return ops;
+}
+
+function resolveProbe(
+  layers: readonly Layer[],
+  endpoints: readonly Endpoint[],
+  ops: OpsEndpoint | undefined,
+): OpsEndpoint | undefined {
+  const chosen = choose(layers, "probe");
+  if (chosen === undefined || chosen.value === "off") return undefined;
+  const { value, layer } = chosen;
+  withPlace(layer, "probe", () => {
+    refuseOpsConflict(value, endpoints);
+    refuseProbeConflict(value, ops);
+  });
+  return value;
 }
 
 function refuseDefaultOpsConflict(ops: OpsEndpoint, endpoints: readonly Endpoint[]): void {

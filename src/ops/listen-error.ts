@@ -10,13 +10,19 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: "the name service does not answer; take a numeric address or",
 };
 
-/** Explains why the ops endpoint cannot be opened, and what to do. */
-export function describeListenError(endpoint: OpsEndpoint, cause: unknown): OutriggerError {
+const NAMES = { ops: "ops endpoint", probe: "probe port" } as const;
+
+/** Explains why the address of `--ops` or `--probe` cannot be had, and what to do. */
+export function describeListenError(
+  option: keyof typeof NAMES,
+  endpoint: OpsEndpoint,
+  cause: unknown,
+): OutriggerError {
   const reason =
     REASONS[errnoOf(cause) ?? ""] ?? `${cause instanceof Error ? cause.message : String(cause)};`;
   return new OutriggerError(
     "ERR_LISTEN",
-    `Cannot listen on ops endpoint ${formatHostPort(endpoint)}: ${reason} choose another --ops HOST:PORT or --ops off`,
+    `Cannot listen on ${NAMES[option]} ${formatHostPort(endpoint)}: ${reason} choose another --${option} HOST:PORT or --${option} off`,
     { cause },
   );
 }

@@ -152,7 +152,7 @@ async function listen(server: Server, endpoint: OpsEndpoint): Promise<void> {
   try {
     await listening;
   } catch (error) {
-    throw describeListenError(endpoint, error);
+    throw describeListenError("ops", endpoint, error);
   }
 }
 

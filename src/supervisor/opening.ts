@@ -5,7 +5,8 @@ import type { Handover } from "../listener/change-hands.ts";
 import type { EndToEndCheck } from "../listener/listener.ts";
 import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import { openOpsServer, type OpsServer, type OpsServerOptions } from "../ops/server.ts";
+import { openOpsPorts, type OpsPorts } from "../ops/ports.ts";
+import type { SnapshotSource } from "../ops/routes.ts";
 import { Ledger } from "./ledger.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
@@ -19,7 +20,7 @@ export interface OpeningOptions {
   readonly log: Logger;
   readonly check: EndToEndCheck;
   /** What the ops endpoint shows. */
-  readonly source: Pick<OpsServerOptions, "current" | "refresh">;
+  readonly source: SnapshotSource;
   readonly spawn: SpawnWorker;
   readonly checkTarget: string;
   /** Told where the counts of endpoints come from, as soon as that is known. */
@@ -36,8 +37,8 @@ export class Opening {
   readonly #options: OpeningOptions;
   #listeners: ListenerManager | undefined;
   #workers: WorkerSet | undefined;
-  #ops: OpsServer | undefined;
-  /** Why the ops endpoint could not be opened yet. */
+  #ops: OpsPorts | undefined;
+  /** Why the ops endpoint and the probe port could not be opened yet. */
   #opsRefusal: OutriggerError | undefined;
   #lateOps: Promise<void> | undefined;
 
@@ -53,7 +54,8 @@ export class Opening {
     return this.#workers;
   }
 
-  get ops(): OpsServer | undefined {
+  /** The ops endpoint and the probe port. */
+  get ops(): OpsPorts | undefined {
     return this.#ops;
   }
 
@@ -87,7 +89,7 @@ export class Opening {
 
   /** Port of the ops endpoint, also while it is still to come; undefined when there is none. */
   get opsPort(): number | undefined {
-    return this.#ops?.address.port ?? (this.#opsRefusal && this.#options.config.ops?.port);
+    return this.#ops?.ops?.port ?? (this.#opsRefusal && this.#options.config.ops?.port);
   }
 
   /**
@@ -130,6 +132,7 @@ export class Opening {
       ledger,
       log,
       startCommand: this.startOf(config),
+      onChange: () => this.#ops?.follow(),
     });
   }
 
@@ -160,8 +163,8 @@ export class Opening {
 
   async #listenForOps(): Promise<void> {
     const { config, log, source } = this.#options;
-    if (config.ops === undefined) return;
-    this.#ops = await openOpsServer({ endpoint: config.ops, log, ...source });
+    this.#ops = await openOpsPorts({ config, log, ...source });
+    this.#ops.follow();
   }
 
   /** A name to look up may take longer than a stop may wait; what is claimed after one is given back. */

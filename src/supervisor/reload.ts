@@ -6,6 +6,7 @@ const FIXED = [
   "endpoints",
   "takeover",
   "ops",
+  "probe",
   "workers",
   "minReady",
   "balance",
@@ -20,13 +21,14 @@ export interface Reloaded {
 
 /** Takes over what new workers can be given, and names what they cannot. */
 export function reloadConfig(current: Config, next: Config): Reloaded {
-  const { endpoints, takeover, ops, workers, minReady, balance } = current;
+  const { endpoints, takeover, ops, probe, workers, minReady, balance } = current;
   return {
     config: {
       ...next,
       endpoints,
       takeover,
       ops,
+      probe,
       workers,
       minReady,
       balance,

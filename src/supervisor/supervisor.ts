@@ -1,4 +1,4 @@
-import type { Config } from "../config/config.ts";
+import type { Config, OpsEndpoint } from "../config/config.ts";
 import { OutriggerError } from "../errors.ts";
 import { Deadline } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
@@ -6,7 +6,6 @@ import { canEnter, type Phase } from "../lifecycle/phase.ts";
 import type { EndToEndCheck, Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import type { OpsServer } from "../ops/server.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { closeInOrder, type Stopped } from "./closing.ts";
 import type { DrainReason } from "./drain.ts";
@@ -33,7 +32,9 @@ export interface SupervisorOptions {
 export interface Started {
   readonly listeners: readonly Listener[];
   /** Address of the ops endpoint; undefined when it is off. */
-  readonly ops: OpsServer["address"] | undefined;
+  readonly ops: OpsEndpoint | undefined;
+  /** Address of the probe port; undefined when it is off. */
+  readonly probe: OpsEndpoint | undefined;
 }
 
 /**
@@ -106,7 +107,8 @@ export class Supervisor {
       this.#offer(listeners);
       if (this.#aborted.signal.aborted) this.#beginDrain(this.#config.drain.gracePeriodMs, "stop");
       if (handover !== undefined) await this.#opening.openLateOps(handover);
-      return { listeners: listeners.listeners, ops: this.#opening.ops?.address };
+      const { ops } = this.#opening;
+      return { listeners: listeners.listeners, ops: ops?.ops, probe: ops?.probe };
     } catch (error) {
       const { reason } = this.#aborted.signal;
       await this.#abandon();
@@ -228,6 +230,7 @@ export class Supervisor {
       renewWorkers: this.#config.workers === 0 ? undefined : () => this.reload(this.#config),
       onChange: (endpoint, event) => {
         if (event === "socketLost") this.#snapshots.noteSocketLost();
+        this.#opening.ops?.follow();
         onSocket?.(endpoint, event);
       },
     });
@@ -241,6 +244,7 @@ export class Supervisor {
     this.#phase = phase;
     if (phase === "ready") this.#snapshots.noteReady();
     if (phase === "draining") this.#snapshots.noteDrainStart();
+    this.#opening.ops?.follow();
     this.#options.onPhase?.(phase);
   }
 }

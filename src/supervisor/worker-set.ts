@@ -21,6 +21,8 @@ export interface WorkerSetOptions {
   readonly log: Logger;
   /** Where the kernel counts processes it killed for memory (our cgroup). */
   readonly oomKills?: OomKills;
+  /** Told when a worker may have begun or ceased to be ready, or its app healthy. */
+  readonly onChange?: () => void;
   readonly clock?: Clock;
   /** Jitter of restarts, from 0 to 1. */
   readonly random?: () => number;
@@ -279,9 +281,13 @@ export class WorkerSet {
         if (handle.state === "ready") this.#sharing.join(handle);
         if (handle.state === "ready" && this.#isClosing) handle.announceClose();
         if (handle.state === "draining" || handle.state === "exited") this.#sharing.leave(handle);
+        this.#options.onChange?.();
       },
       onLoad: (handle, load) => this.#sharing.note(handle, load),
-      onLoop: (handle, loop) => this.#sharing.noteLoop(handle, loop),
+      onLoop: (handle, loop) => {
+        this.#sharing.noteLoop(handle, loop);
+        this.#options.onChange?.();
+      },
       onRestart: (reason) => (this.restarts[reason] += 1),
       onWorn: (worn, reason) => void this.#recycle(slot, worn, reason),
       onGone: (handle) => {

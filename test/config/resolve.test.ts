@@ -11,6 +11,7 @@ const DEFAULT_CONFIG: Config = {
   ],
   takeover: false,
   ops: { host: "127.0.0.1", port: 9464 },
+  probe: undefined,
   workers: 4,
   minReady: 1,
   balance: "load",
@@ -76,7 +77,7 @@ describe("resolveConfig", () => {
   it("reads every option from flags", () => {
     const config = resolveGiven({
       flags: {
-        listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", backlog: "9", "max-connections": "8", workers: "3", "min-ready": "2",
+        listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", probe: "[::1]:81", backlog: "9", "max-connections": "8", workers: "3", "min-ready": "2",
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
@@ -94,6 +95,7 @@ describe("resolveConfig", () => {
       ],
       takeover: true,
       ops: { host: "::", port: 0 },
+      probe: { host: "::1", port: 81 },
       workers: 3,
       minReady: 2,
       balance: "off",
@@ -191,6 +193,9 @@ describe("resolveConfig", () => {
     [{ flags: { socket: "/a?mode=0660" } }, "ERR_ENDPOINT", /"\/a\?mode=0660": options do not belong here, and in --listen "\?" of a path is %3F/],
     [{ flags: { socket: "/run/" } }, "ERR_ENDPOINT", /^Cannot use --socket "\/run\/": this names a folder/],
     [{ flags: { ops: "9464" } }, "ERR_ENDPOINT", /^Cannot use --ops "9464": .*did you mean ":9464"$/],
+    [{ flags: { probe: "9465" } }, "ERR_ENDPOINT", /^Cannot use --probe "9465": .*did you mean ":9465"$/],
+    [{ flags: { probe: "127.0.0.1:9464" } }, "ERR_ENDPOINT", /^Cannot use --probe "127\.0\.0\.1:9464": the ops endpoint is there/],
+    [{ flags: { listen: ":80", probe: ":80" } }, "ERR_ENDPOINT", /^Cannot use --probe "\[::\]:80": an app endpoint listens there already$/],
     [{ flags: { ops: "/run/ops.sock" } }, "ERR_ENDPOINT", /expected HOST:PORT or off$/],
     [{ flags: { listen: ":80", ops: "[::]:80" } }, "ERR_ENDPOINT", /^Cannot use --ops "\[::\]:80": an app endpoint listens there already$/],
     [{ flags: { listen: "127.0.0.1:9464" } }, "ERR_ENDPOINT", /^Cannot use endpoint "127\.0\.0\.1:9464": probes and metrics are served there unless --ops says otherwise$/],

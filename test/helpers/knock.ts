@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type NetConnectOpts } from "node:net";
 import { createInterface } from "node:readline";
 import { errnoOf } from "../../src/errors.ts";
 import { within } from "./deadline.ts";
@@ -9,10 +9,22 @@ import { onEnd, type Scope } from "./scope.ts";
 const DEADLINE_MS = 15_000;
 
 /** Connects once and hangs up: `connected`, or the code of the refusal. */
-export async function knock(path: string): Promise<string> {
-  const socket = connect(path);
+export function knock(path: string): Promise<string> {
+  return knockOn({ path });
+}
+
+/** The same on a TCP port. */
+export function knockPort(address: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<string> {
+  return knockOn(address);
+}
+
+async function knockOn(target: NetConnectOpts): Promise<string> {
+  const socket = connect(target);
   try {
-    await within(DEADLINE_MS, once(socket, "connect"), `an answer from ${path}`);
+    await within(DEADLINE_MS, once(socket, "connect"), `an answer to ${JSON.stringify(target)}`);
     return "connected";
   } catch (error) {
     return errnoOf(error) ?? String(error);

@@ -28,6 +28,7 @@ describe("reloadConfig", () => {
     { takeover: true },
     { ops: undefined },
     { ops: { host: "127.0.0.1", port: 1 } },
+    { probe: { host: "127.0.0.1", port: 1 } },
     { workers: 99 },
     { minReady: 99 },
     { balance: "off" },

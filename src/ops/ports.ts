@@ -1,0 +1,44 @@
+import type { Config, OpsEndpoint } from "../config/config.ts";
+import type { Logger } from "../log/logger.ts";
+import { judge } from "./health.ts";
+import { ProbePort } from "./probe-port.ts";
+import type { SnapshotSource } from "./routes.ts";
+import { openOpsServer } from "./server.ts";
+
+export interface OpsPortsOptions extends SnapshotSource {
+  readonly config: Pick<Config, "ops" | "probe">;
+  readonly log: Logger;
+}
+
+/** The ports for those who watch us, while we hold them. */
+export interface OpsPorts {
+  /** Address of the ops endpoint; undefined when it is off. */
+  readonly ops: OpsEndpoint | undefined;
+  /** Address of the probe port; undefined when it is off. */
+  readonly probe: OpsEndpoint | undefined;
+  /** Opens or closes the probe port; to be called whenever readiness may have changed. */
+  follow(): void;
+  /** Gives back both; the ops endpoint sends the answers that have begun. */
+  close(): Promise<void>;
+}
+
+/** Opens the ops endpoint and takes the probe port: both, or neither. */
+export async function openOpsPorts({ config, log, ...source }: OpsPortsOptions): Promise<OpsPorts> {
+  const server = config.ops && (await openOpsServer({ endpoint: config.ops, log, ...source }));
+  const isReady = (): boolean => judge("readyz", source.current()).passed;
+  try {
+    const probe = config.probe && (await ProbePort.claim({ endpoint: config.probe, log, isReady }));
+    return {
+      ops: server?.address,
+      probe: probe?.address,
+      follow: () => probe?.follow(),
+      async close() {
+        probe?.close();
+        await server?.close();
+      },
+    };
+  } catch (error) {
+    await server?.close();
+    throw error;
+  }
+}
