@@ -1,22 +1,15 @@
-import { Command, CommanderError, Option } from "commander";
-import type { FlagValues } from "../config/layers.ts";
-import {
-  flagOf,
-  OPTION_GROUPS,
-  OPTIONS,
-  optionsOf,
-  variableOf,
-  type OptionName,
-} from "../config/options.ts";
+import { Command, CommanderError } from "commander";
+import { flagOf, variableOf } from "../config/options.ts";
 import { EXIT_CODES, OutriggerError } from "../errors.ts";
+import type { Action, Choose } from "./action.ts";
+import { addCheck } from "./check.ts";
 import type { Host } from "./host.ts";
+import { addPrint } from "./print.ts";
+import { addProbe } from "./probe.ts";
+import { addServeOptions, APP_ARGUMENT, type Invocation } from "./serve-options.ts";
+import { addStatus } from "./status.ts";
+import { addWait } from "./wait.ts";
 import { readVersion } from "../version.ts";
-
-/** What the command line asks for. */
-export interface Invocation {
-  readonly app: string | undefined;
-  readonly flags: FlagValues;
-}
 
 const EXIT_CODE_MEANINGS: Record<keyof typeof EXIT_CODES, string> = {
   ok: "stopped as asked, nothing was cut",
@@ -28,14 +21,17 @@ const EXIT_CODE_MEANINGS: Record<keyof typeof EXIT_CODES, string> = {
 const WIDTH_WITHOUT_TERMINAL = 100;
 
 /** Reads the command line; undefined when it only asked for help or the version, which is then written. */
-export function parseCommandLine(host: Host): Invocation | undefined {
-  let invocation: Invocation | undefined;
-  const program = createProgram(host, (found) => {
-    invocation = found;
+export function parseCommandLine(
+  host: Host,
+  serve: (invocation: Invocation) => Action,
+): Action | undefined {
+  let action: Action | undefined;
+  const program = createProgram(host, serve, (chosen) => {
+    action = chosen;
   });
   try {
     program.parse(host.argv, { from: "user" });
-    return invocation;
+    return action;
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === EXIT_CODES.ok) return undefined;
@@ -43,7 +39,11 @@ export function parseCommandLine(host: Host): Invocation | undefined {
   }
 }
 
-function createProgram(host: Host, onServe: (invocation: Invocation) => void): Command {
+function createProgram(
+  host: Host,
+  serve: (invocation: Invocation) => Action,
+  choose: Choose,
+): Command {
   const program = new Command("outrigger")
     .exitOverride()
     .configureOutput({
@@ -54,7 +54,9 @@ function createProgram(host: Host, onServe: (invocation: Invocation) => void): C
     })
     .helpOption(false)
     .helpCommand(false);
-  addServe(program, onServe);
+  addServe(program, (invocation) => choose(serve(invocation)));
+  for (const add of [addProbe, addWait, addStatus, addCheck, addPrint])
+    add(program, choose).helpOption("-h, --help", "print this help");
   return program;
 }
 
@@ -67,68 +69,29 @@ function addServe(program: Command, onServe: (invocation: Invocation) => void): 
     )
     .configureHelp({ commandUsage: () => "outrigger [serve] [options] <app>" })
     .argument(
-      "[app]",
+      APP_ARGUMENT,
       `file, folder or package of the app; may come from ${variableOf("app")} or the config file`,
     );
-  const options = optionsOf("flag").map((name) => [name, createOption(name)] as const);
-  for (const group of OPTION_GROUPS) {
-    for (const [name, option] of options)
-      if (OPTIONS[name].group === group) serve.addOption(option);
-  }
+  const readFlags = addServeOptions(serve);
   serve
     .optionsGroup("Information:")
     .version(readVersion(), "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .addHelpText("after", formatHelpTail())
-    .action((app: string | undefined) => onServe({ app, flags: readFlags(serve, options) }));
+    .addHelpText("after", () => formatHelpTail(program))
+    .action((app: string | undefined) => onServe({ app, flags: readFlags() }));
 }
 
-function createOption(name: OptionName): Option {
-  const { kind, group, description, default: fallback } = OPTIONS[name];
-  const value = kind.placeholder === "" ? "" : ` <${kind.placeholder}>`;
-  const suffix = fallback === undefined ? "" : ` (default: ${fallback})`;
-  const option = new Option(`${flagOf(name)}${value}`, description + suffix).helpGroup(`${group}:`);
-  if (kind.arity === "switch") return option;
-  if (kind.arity === "one")
-    return option.argParser((text, before: string | undefined) => onlyOnce(name, text, before));
-  return option.argParser((text: string, before: readonly string[] | undefined) => [
-    ...(before ?? []),
-    text,
-  ]);
-}
-
-/** The last one would win without a word, and the first was meant as well. */
-function onlyOnce(name: OptionName, text: string, before: string | undefined): string {
-  if (before === undefined) return text;
-  const both = `"${before}" and "${text}"`;
-  throw new OutriggerError("ERR_USAGE", `Cannot use ${flagOf(name)} twice: got ${both}`);
-}
-
-function readFlags(
-  serve: Command,
-  options: readonly (readonly [OptionName, Option])[],
-): FlagValues {
-  const given = options.map(([name, option]) => [
-    name,
-    textsOf(serve.getOptionValue(option.attributeName())),
-  ]);
-  return Object.fromEntries(given.filter(([, texts]) => texts !== undefined));
-}
-
-/** Commander gives a string for a value, a list for a repeated one and `true` for a switch. */
-function textsOf(value: unknown): readonly string[] | undefined {
-  if (typeof value === "string") return [value];
-  if (Array.isArray(value)) return value.map(String);
-  return value === true ? [""] : undefined;
-}
-
-function formatHelpTail(): string {
+function formatHelpTail(program: Command): string {
   const codes = Object.entries(EXIT_CODES);
   const meanings = codes.map(
     ([name, code]) =>
       `  ${code} ${name.padEnd(8)} ${EXIT_CODE_MEANINGS[name as keyof typeof EXIT_CODES]}`,
   );
   return `
+Subcommands, each with a --help of its own:
+${formatSubcommands(program)}
+  An app that has the name of one of them is written as a path: ./status
+
 Forms of an endpoint:
   /run/app.sock, ./app.sock, unix:PATH   Unix socket
   @name                                  Linux abstract socket
@@ -142,6 +105,18 @@ Variables and config keys:
 Exit codes:
 ${meanings.join("\n")}
 `;
+}
+
+function formatSubcommands(program: Command): string {
+  const rows = program.commands
+    .filter((command) => command.name() !== "serve")
+    .map((command) => {
+      const [words] = command.registeredArguments;
+      const name = [command.name(), ...(words?.required ? [words.name()] : [])].join(" ");
+      return [name, command.summary()] as const;
+    });
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`).join("\n");
 }
 
 /** Turns what commander says into a sentence of ours. */

@@ -5,6 +5,7 @@ import { EXIT_CODES, type ExitCode } from "../errors.ts";
 import { systemHost, type Host } from "./host.ts";
 import { parseCommandLine } from "./program.ts";
 import { renderError } from "./render-error.ts";
+import { toConfigInput, type Invocation } from "./serve-options.ts";
 
 /** Serves until told to stop. */
 export type Serve = (invocation: ServeInvocation) => Promise<ExitCode>;
@@ -19,7 +20,8 @@ export interface ServeInvocation {
 /** Does what the command line says; every failure leaves through here, as a line on standard error. */
 export async function run(host: Host = systemHost, serve: Serve = loadAndServe): Promise<ExitCode> {
   try {
-    return await obey(host, serve);
+    const action = parseCommandLine(host, (invocation) => () => obey(host, invocation, serve));
+    return action === undefined ? EXIT_CODES.ok : await action(host);
   } catch (thrown) {
     const { text, exitCode } = renderError(thrown);
     host.stderr.write(text);
@@ -27,17 +29,8 @@ export async function run(host: Host = systemHost, serve: Serve = loadAndServe):
   }
 }
 
-async function obey(host: Host, serve: Serve): Promise<ExitCode> {
-  const invocation = parseCommandLine(host);
-  if (invocation === undefined) return EXIT_CODES.ok;
-  const reread = (): Config =>
-    resolveConfig({
-      ...invocation,
-      env: host.env,
-      cwd: host.cwd,
-      cpuCount: host.cpuCount,
-      readFile: (path) => host.readFile(path),
-    });
+async function obey(host: Host, invocation: Invocation, serve: Serve): Promise<ExitCode> {
+  const reread = (): Config => resolveConfig(toConfigInput(host, invocation));
   const config = reread();
   if (invocation.flags["print-config"] === undefined) return await serve({ config, reread, host });
   host.stdout.write(formatConfig(config));

@@ -32,6 +32,8 @@ const SHORTEST_WORKER_TIMEOUT_MS = 2_000;
 export interface ConfigInput {
   /** The argument of the command line. */
   readonly app?: string | undefined;
+  /** Stands in where no app is named at all; undefined refuses that. */
+  readonly defaultApp?: string;
   readonly flags: FlagValues;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths start from. */
@@ -49,7 +51,7 @@ export function resolveConfig(input: ConfigInput): Config {
   const workers = resolveWorkers(layers, input.cpuCount);
   const ops = resolveOps(layers, endpoints);
   return {
-    app: resolveApp(layers),
+    app: resolveApp(layers, input.defaultApp),
     endpoints,
     takeover: choose(layers, "takeover")?.value ?? DEFAULTS.takeover,
     ops,
@@ -83,8 +85,15 @@ function openLayers(input: ConfigInput): readonly Layer[] {
   return [...layers, createFileLayer(file)];
 }
 
-function resolveApp(layers: readonly Layer[]): string {
-  const app = choose(layers, "app")?.value;
+/** Where the ops endpoint is, without a look at anything else; undefined when it is off. */
+export function resolveOpsAddress(input: ConfigInput): OpsEndpoint | undefined {
+  const chosen = choose(openLayers(input), "ops");
+  if (chosen?.value === "off") return undefined;
+  return chosen?.value ?? parseHostPort(DEFAULTS.ops);
+}
+
+function resolveApp(layers: readonly Layer[], defaultApp: string | undefined): string {
+  const app = choose(layers, "app")?.value ?? defaultApp;
   if (app !== undefined) return app;
   throw new OutriggerError("ERR_USAGE", "Cannot start without an app: expected outrigger ./app.js");
 }

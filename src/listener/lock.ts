@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { Conversation } from "./conversation.ts";
 import { formatGreeting, parseGreeting, type Greeting, type HolderState } from "./greeting.ts";
@@ -170,6 +170,18 @@ const SILENT: LockTalk = {
   }),
   hear: (_line, conversation) => conversation.close(),
 };
+
+/**
+ * Who holds the lock of a socket path, without standing in line for it; undefined when nobody in our
+ * network namespace does.
+ */
+export async function findLockHolder(publicPath: string): Promise<LockHolder | undefined> {
+  const { lock } = await namesOf(publicPath);
+  const table = await readFile("/proc/net/unix", "latin1").catch(() => "");
+  // The kernel shows the leading NUL as an @.
+  if (!table.includes(` @${lock.slice(1)}\n`)) return undefined;
+  return { pid: (await ask(lock, ANSWER_TIMEOUT_MS))?.pid };
+}
 
 async function ask(name: string, withinMs: number): Promise<Greeting | undefined> {
   const conversation = Conversation.open(name, withinMs);

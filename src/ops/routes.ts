@@ -8,7 +8,7 @@ import { acceptsGzip, METRICS_OFFERS, negotiate, PROBE_OFFERS } from "./negotiat
 import { formatHealthJson, formatText, HEALTH_JSON } from "./probe-format.ts";
 import { describeStatus } from "./status.ts";
 
-/** How long `/metrics` waits for fresh reports of the workers: a frozen one must not cost the scrape. */
+/** How long `/metrics` and `/status` wait for fresh reports of the workers: a frozen one must not cost the answer. */
 const REFRESH_WITHIN_MS = 25;
 
 const TEXT = "text/plain; charset=utf-8";
@@ -57,12 +57,10 @@ export function createRoutes(source: SnapshotSource): (request: OpsRequest) => P
     ["metrics", ({ request }) => answerMetrics(request, source, writeMetrics)],
     [
       "status",
-      () =>
-        reply(
-          200,
-          JSON_TYPE,
-          `${JSON.stringify(describeStatus(source.current()), undefined, 2)}\n`,
-        ),
+      async () => {
+        const status = describeStatus(await source.refresh(REFRESH_WITHIN_MS));
+        return reply(200, JSON_TYPE, `${JSON.stringify(status, undefined, 2)}\n`);
+      },
     ],
   ]);
 

@@ -58,13 +58,15 @@ function describeEndpoint(endpoint: EndpointView): object {
 }
 
 function describeWorker(
-  { slot, pid, state, health, process: stats }: WorkerView,
+  { slot, pid, state, connections, requestsInFlight, health, process: stats }: WorkerView,
   nowMs: number,
 ): object {
   return {
     slot,
     pid,
     state,
+    connections,
+    requests_in_flight: requestsInFlight,
     healthy: health?.healthy,
     health_message: health?.message,
     uptime_seconds:

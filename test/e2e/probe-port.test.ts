@@ -109,10 +109,10 @@ describe("the probe port", () => {
   it("follows the app's own health check", async (t) => {
     const file = join(await tempDir(t), "unhealthy");
     const env = { HEALTH_FILE: file };
-    const { probe, ops } = await serveWithProbe(t, "lifecycle.mjs", { env });
+    const service = await serveWithProbe(t, "lifecycle.mjs", { env });
     await writeFile(file, "");
-    await until("ECONNREFUSED", probe);
-    assert.equal((await ops("/readyz/app")).status, 503);
+    await until("ECONNREFUSED", service.probe);
+    assert.equal((await service.ops("/readyz/app")).status, 503);
   });
 
   it("is refused when a socket file is lost", async (t) => {

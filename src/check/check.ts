@@ -1,0 +1,28 @@
+import type { Facts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+import { checkGrace } from "./grace.ts";
+import { checkKeepAlive } from "./keep-alive.ts";
+import { checkOccupant } from "./occupant.ts";
+import { checkAddress } from "./path-length.ts";
+import { checkQueue } from "./queue.ts";
+import { checkReach } from "./reach.ts";
+import { checkSharedMemory } from "./shared-memory.ts";
+
+/** Everything there is to say about a configuration in its surroundings, endpoint by endpoint. */
+export function checkAll(facts: Facts): readonly Finding[] {
+  const { config, sockets, nginx, somaxconn } = facts;
+  const perEndpoint = config.endpoints.flatMap((endpoint) => {
+    const socket = sockets.find((one) => one.endpoint.name === endpoint.name);
+    return [
+      ...checkAddress(endpoint),
+      ...(socket === undefined ? [] : [...checkOccupant(socket), ...checkReach(socket, nginx)]),
+      ...checkQueue(endpoint, somaxconn),
+    ];
+  });
+  return [
+    ...perEndpoint,
+    ...checkGrace(config.drain, facts.podGraceMs),
+    ...checkKeepAlive(config.http.keepAliveTimeoutMs, facts.nginxKeepAliveMs),
+    ...checkSharedMemory(config, facts.hasSharedMemory),
+  ];
+}

@@ -1,0 +1,24 @@
+import type { Endpoint } from "../config/config.ts";
+import type { Finding } from "./finding.ts";
+
+/** The kernel's `sun_path` holds 108 bytes, the closing NUL among them; nginx has the same limit. */
+const LONGEST_PATH_BYTES = 107;
+
+/** How much of the longest path a socket uses, and whether nginx can name the endpoint at all. */
+export function checkAddress(endpoint: Endpoint): readonly Finding[] {
+  const about = endpoint.name;
+  switch (endpoint.kind) {
+    case "unix": {
+      const bytes = Buffer.byteLength(endpoint.path);
+      const text = `the path is ${bytes} bytes long, ${LONGEST_PATH_BYTES} are possible`;
+      if (bytes <= LONGEST_PATH_BYTES) return [{ level: "ok", about, text }];
+      return [{ level: "fail", about, text, change: "choose a shorter path" }];
+    }
+    case "abstract": {
+      const text = "nginx cannot connect to an abstract socket";
+      return [{ level: "warn", about, text, change: "give nginx a path or a TCP endpoint" }];
+    }
+    case "tcp":
+      return [];
+  }
+}
