@@ -22,7 +22,7 @@ export function printSystemd(config: Config, plain: Config, { cwd }: UnitPlace):
     `--ops=${config.ops === undefined ? "off" : formatHostPort(config.ops)}`,
   ];
   const stopSeconds = Math.ceil(config.drain.gracePeriodMs / 1000) + MARGIN_SECONDS;
-  const command = [`${cwd}/node_modules/.bin/outrigger`, ...args].map(quoteWord);
+  const command = [`${cwd}/node_modules/.bin/outrigger`, ...args].map(quoteArgument);
   const runtime =
     directory === undefined ? "" : `RuntimeDirectory=${directory}\nRuntimeDirectoryMode=0755\n`;
   return `[Unit]
@@ -34,7 +34,7 @@ Type=exec
 User=${DEFAULT_NAME}
 # the group of nginx, so that mode 0660 lets it in
 Group=${findGroup(config)}
-WorkingDirectory=${quoteWord(cwd)}
+WorkingDirectory=${escape(cwd)}
 ${runtime}ExecStart=${command.join(" ")}
 ExecReload=kill -HUP $MAINPID
 KillMode=mixed
@@ -64,8 +64,18 @@ function findGroup({ endpoints }: Config): string {
   return groups[0] ?? NGINX_GROUP;
 }
 
-/** A percent sign begins a specifier, a dollar a variable; blanks and the like take quotes. */
+/** A percent sign begins a specifier. */
+function escape(text: string): string {
+  return text.replaceAll("%", "%%");
+}
+
+/** A dollar sign begins a variable, but only in a command. */
+function quoteArgument(word: string): string {
+  return quoteWord(word.replaceAll("$", "$$$$"));
+}
+
+/** Blanks and the like take quotes. */
 function quoteWord(word: string): string {
-  const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
+  const plain = escape(word);
   return /[\s"'\\;]/.test(plain) ? `"${plain.replaceAll(/["\\]/g, "\\$&")}"` : plain;
 }
