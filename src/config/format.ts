@@ -1,7 +1,8 @@
 import type { Config } from "./config.ts";
 import { formatEndpoint } from "./endpoint.ts";
 import type { FileValue } from "./kinds.ts";
-import { OPTIONS, type OptionName, type OptionValues } from "./options.ts";
+import { OPTIONS, type OptionName } from "./options.ts";
+import type { OptionValues } from "./option-values.ts";
 
 /** Writes a configuration as a config file that resolves to it again. */
 export function formatConfig(config: Config): string {

@@ -7,8 +7,8 @@ import {
   VARIABLE_PREFIX,
   variableOf,
   type OptionName,
-  type OptionValues,
 } from "./options.ts";
+import type { OptionValues } from "./option-values.ts";
 import { ValueError } from "./value-error.ts";
 
 /** Texts by option, as one source gave them. */

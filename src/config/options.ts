@@ -1,47 +1,10 @@
 /** The one table of everything that can be set; help, documentation and the resolver read it. */
-import {
-  DEFAULTS,
-  type AccessLogFormat,
-  type BalanceMode,
-  type LogLevel,
-  type OpsEndpoint,
-} from "./config.ts";
+import { DEFAULTS, type AccessLogFormat, type BalanceMode, type LogLevel } from "./config.ts";
 import {
   ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
   SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
-
-/** What each option means once it is read. */
-export interface OptionValues {
-  readonly app: string;
-  readonly listen: readonly string[];
-  readonly socket: string;
-  readonly "socket-mode": number;
-  readonly "socket-group": string;
-  readonly takeover: boolean;
-  readonly ops: OpsEndpoint | "off";
-  readonly probe: OpsEndpoint | "off";
-  readonly backlog: number;
-  readonly "max-connections": number;
-  readonly workers: number | "auto";
-  readonly "min-ready": number;
-  readonly balance: BalanceMode;
-  readonly "max-requests": number;
-  readonly "max-lifetime": number;
-  readonly "max-rss": number;
-  readonly "worker-timeout": number;
-  readonly "keep-alive-timeout": number;
-  readonly "headers-timeout": number;
-  readonly "request-timeout": number;
-  readonly "drain-delay": number;
-  readonly "drain-until-gone": string;
-  readonly "grace-period": number;
-  readonly "access-log": AccessLogFormat;
-  readonly "log-level": LogLevel;
-  readonly "trusted-proxies": readonly string[];
-  readonly config: string;
-  readonly "print-config": true;
-}
+import type { OptionValues } from "./option-values.ts";
 
 export type OptionName = keyof OptionValues;
 

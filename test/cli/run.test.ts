@@ -162,6 +162,7 @@ describe("run", () => {
         "Stopping",
         "Logs",
         "Configuration",
+        "Subcommands, each with a --help of its own",
         "Exit codes",
       ];
       for (const heading of headings) assert.ok(stdout.includes(`\n${heading}:\n`), heading);
