@@ -18,7 +18,7 @@ export function printKubernetes(config: Config, plain: Config): string {
   const args = [config.app, ...formatFlags(config, plain), `--ops=${formatShort(ops)}`];
   const graceSeconds = Math.ceil(config.drain.gracePeriodMs / 1000);
   const podSeconds = PRE_STOP_SECONDS + NGINX_SECONDS + graceSeconds + MARGIN_SECONDS;
-  const ports = [ops.port, ...(config.probe === undefined ? [] : [config.probe.port])];
+  const ports = [ops.port, config.probe?.port ?? 0].filter((port) => port > 0);
   const mount = quoteYaml(dirname(path));
   return `spec:
   # ${PRE_STOP_SECONDS}s preStop, ${NGINX_SECONDS}s worker_shutdown_timeout of nginx, ${graceSeconds}s --grace-period, ${MARGIN_SECONDS}s to spare
