@@ -99,6 +99,7 @@ describe("the probe port", () => {
     const tookMs = performance.now() - startMs;
     assert.ok(tookMs < CLOSED_WITHIN_MS, `${tookMs} ms`);
     await until("connected", probe);
+    await eventually(DEADLINE_MS, () => messages(program)[2], "the line of the second opening");
     assert.deepEqual(messages(program), [
       "probe port open",
       "probe port closed",
