@@ -1,7 +1,7 @@
 import { DEFAULTS, type Config, type Endpoint } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import { formatConfig } from "../config/format.ts";
-import { flagOf, OPTION_NAMES } from "../config/options.ts";
+import { flagOf, OPTION_NAMES, OPTIONS } from "../config/options.ts";
 import { formatMode } from "../config/values.ts";
 
 /** Options that are written by hand where snippets need them. */
@@ -12,7 +12,10 @@ export function formatFlags(config: Config, plain: Config): readonly string[] {
   const [values, defaults] = [toValues(config), toValues(plain)];
   const others = OPTION_NAMES.filter((name) => !APART.includes(name))
     .filter((name) => values[name] !== undefined && values[name] !== defaults[name])
-    .map((name) => `${flagOf(name)}=${values[name]}`);
+    .map((name) => {
+      const isSwitch = OPTIONS[name].kind.arity === "switch";
+      return isSwitch ? flagOf(name) : `${flagOf(name)}=${values[name]}`;
+    });
   return [...formatEndpoints(config.endpoints), ...others];
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -11,7 +11,6 @@ import { startProgram } from "../helpers/program.ts";
 import { runProgram } from "../helpers/run-program.ts";
 import { onEnd } from "../helpers/scope.ts";
 import { fixture, serveApp, type Serving } from "../helpers/serving.ts";
-import { accepted } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 const DEADLINE_MS = 15_000;
@@ -36,9 +35,9 @@ describe("outrigger probe", () => {
   });
 
   it("exits 1 with the checks that fail while draining, when live still passes", async (t) => {
-    const service = await serveApp(t, "draining.mjs");
-    const answer = service.request({ path: "/wait?ms=3000" });
-    await accepted(service.dir, 1);
+    const file = join(await tempDir(t), "nginx.pid");
+    await writeFile(file, "");
+    const service = await serveApp(t, "hello.mjs", { args: ["--drain-until-gone", file] });
     service.program.signal("SIGTERM");
     await service.program.line("draining");
     const ready = await runProgram(t, ["probe", "ready", "--ops", opsOf(service)]);
@@ -46,7 +45,8 @@ describe("outrigger probe", () => {
     assert.match(ready.stderr, /^outrigger: Probe "ready" failed: phase: phase is draining.*\n$/);
     const live = await runProgram(t, ["probe", "live", "--ops", opsOf(service)]);
     assert.equal(live.code, 0);
-    await answer;
+    await rm(file);
+    await service.program.exit();
   });
 
   it("exits 1 with the address when nobody listens, or nobody answers in time", async (t) => {

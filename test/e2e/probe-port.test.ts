@@ -126,6 +126,23 @@ describe("the probe port", () => {
     assert.equal(await knockPort(probe), "ECONNREFUSED");
   });
 
+  it("goes with the ops endpoint to the program that takes over", async (t) => {
+    const dir = await tempDir(t);
+    const [ops, port] = [await freePort(), await freePort()];
+    const args = [
+      fixture("hello.mjs"),
+      ...["--listen", join(dir, "app.sock"), "--workers", "1", "--takeover"],
+      ...["--ops", `127.0.0.1:${ops}`, "--probe", `127.0.0.1:${port}`],
+    ];
+    const before = startProgram(t, { args });
+    await before.ready();
+    const after = startProgram(t, { args });
+    assert.equal((await after.ready())["probe"], `127.0.0.1:${port}`);
+    assert.deepEqual(await before.exit(), STOPPED);
+    assert.equal(await knockPort({ host: "127.0.0.1", port }), "connected");
+    assert.deepEqual(messages(after), ["probe port open"]);
+  });
+
   it("refuses to start when the port is taken, and touches nothing", async (t) => {
     const dir = await tempDir(t);
     const holder = createServer().listen(0, "127.0.0.1");

@@ -28,6 +28,7 @@ describe("formatFlags", () => {
     [{ listen: ["/run/a.sock?name=x&mode=0600", ":80"] }, ["--listen=/run/a.sock?mode=0600&name=x", "--listen=[::]:80"]],
     [{ listen: "/run/a.sock?owner=1" }, ["--listen=/run/a.sock?owner=1"]],
     [{ listen: "@a?backlog=1&max-connections=2" }, ["--listen=@a?backlog=1&max-connections=2"]],
+    [{ socket: "/run/a.sock", takeover: "" }, ["--socket=/run/a.sock", "--takeover"]],
     [{ workers: "auto" }, ["--listen=127.0.0.1:8000"]],
     [{ "trusted-proxies": "10.0.0.0/8,::1", "grace-period": "60s" }, ["--listen=127.0.0.1:8000", "--trusted-proxies=10.0.0.0/8,::1", "--grace-period=1m"]],
   ]; // prettier-ignore
@@ -37,7 +38,7 @@ describe("formatFlags", () => {
       assert.deepEqual(formatFlags(config, PLAIN), flags);
       const again: Record<string, string[]> = {};
       for (const flag of flags) {
-        const [, name = "", value = ""] = /^--([^=]+)=(.*)$/.exec(flag) ?? [];
+        const [, name = "", value = ""] = /^--([^=]+)=?(.*)$/.exec(flag) ?? [];
         (again[name] ??= []).push(value);
       }
       assert.deepEqual(configOf(again), config);
