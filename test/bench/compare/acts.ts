@@ -20,7 +20,7 @@ export type Act = (scene: Scene, peer: Peer) => Promise<Course | undefined>;
 
 const RELOADS = 20;
 const KILLS = 20;
-const TAKEOVERS = 5;
+const TAKEOVERS = 20;
 const RECYCLE_FOR_MS = 20_000;
 /** Load goes on for so many answers between two blows. */
 const ANSWERS_BETWEEN = 100;
