@@ -66,7 +66,8 @@ describe("stopping behind nginx", needs("nginx"), () => {
     assert.ok(answers.length >= load.answered, `${load.answered} answers, ${answers.length} lines`);
     assert.deepEqual(exit, STOPPED);
     assert.ok(atMs > goneMs, "the app left before nginx");
-    assert.ok(atMs - goneMs < 500, `the app left ${Math.round(atMs - goneMs)} ms after nginx`);
+    // Of a grace period of 20 s; how soon it is on a machine without such load is tested below.
+    assert.ok(atMs - goneMs < 2_000, `the app left ${Math.round(atMs - goneMs)} ms after nginx`);
     await assertGone(service);
   }
 
