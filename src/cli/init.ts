@@ -1,7 +1,9 @@
-import { accessSync, constants } from "node:fs";
+import { spawnSync } from "node:child_process";
 
 /** Every image that is more than the program itself has one; an init proper is found in few. */
 const SHELL = "/bin/sh";
+/** Names of variables that a shell hands on. */
+const SHELL_NAME = /^[A-Za-z_]\w*$/;
 
 /**
  * What an init does, in the words every POSIX shell understands: hands signals on as they come,
@@ -9,25 +11,26 @@ const SHELL = "/bin/sh";
  *
  * A shell knows the status of a child once: after a signal that came as the child ended it is asked
  * again and says 127, so the first answer stays. Without job control a child in the background gets
- * no standard input, hence descriptor 3.
+ * no standard input, hence descriptor 3. Names are our own: what the environment holds too would be
+ * changed for the program.
  */
 const INIT = `\
-child= early= code=
-pass() { heard=1; if [ "$child" ]; then kill -s "$1" "$child"; else early="$early $1"; fi; }
-for signal in TERM INT QUIT HUP TTIN TTOU USR1 USR2; do trap "pass $signal" "$signal"; done
+_or_child= _or_early= _or_code=
+pass() { _or_heard=1; if [ "$_or_child" ]; then kill -s "$1" "$_or_child"; else _or_early="$_or_early $1"; fi; }
+for _or_signal in TERM INT QUIT HUP TTIN TTOU USR1 USR2; do trap "pass $_or_signal" "$_or_signal"; done
 exec 3<&0
 "$@" <&3 3<&- &
-child=$!
+_or_child=$!
 exec 3<&-
-for signal in $early; do kill -s "$signal" "$child"; done
-heard=1
-while [ "$heard" ]; do
-  heard=
-  wait "$child"
-  status=$?
-  if [ "$status" != 127 ] || [ -z "$code" ]; then code=$status; fi
+for _or_signal in $_or_early; do kill -s "$_or_signal" "$_or_child"; done
+_or_heard=1
+while [ "$_or_heard" ]; do
+  _or_heard=
+  wait "$_or_child"
+  _or_status=$?
+  if [ "$_or_status" != 127 ] || [ -z "$_or_code" ]; then _or_code=$_or_status; fi
 done 2>/dev/null
-exit "$code"
+exit "$_or_code"
 `;
 
 /** What the log says when there is no shell either. */
@@ -54,10 +57,13 @@ export function leavePidOne(self: FirstProcess = process, shell: string = SHELL)
   if (self.pid !== 1 || self.execve === undefined) return;
   // Descriptors beyond the standard ones would be closed on the way.
   if (self.env["LISTEN_FDS"] !== undefined || self.env["NODE_CHANNEL_FD"] !== undefined) return;
+  // A shell drops those, and an app may be waiting for them.
+  if (!Object.keys(self.env).every((name) => SHELL_NAME.test(name))) return;
   const [, ...rest] = self.argv;
   const command = [self.execPath, ...self.execArgv, ...rest];
+  // Tried first, because on Node 24 nothing can be done about an execve that fails.
+  if (spawnSync(shell, ["-c", ":"]).status !== 0) return;
   try {
-    accessSync(shell, constants.X_OK);
     self.execve(shell, [shell, "-c", INIT, "outrigger-init", ...command], self.env);
   } catch {
     // We stay what we are, and a line of the log says what that costs.

@@ -61,12 +61,13 @@ async function watch(host: Host, read: () => Promise<string>): Promise<void> {
   );
   const interrupted = once(interrupt.signal, "abort");
   try {
-    let text = await read();
+    let answer = read();
     for (;;) {
+      const text = await Promise.race([answer, interrupted.then(() => undefined)]);
+      if (text === undefined) return;
       stdout.write(`${stdout.isTerminal ? CLEAR : ""}${text}`);
       await Promise.race([delay(REDRAW_MS), interrupted]);
-      if (interrupt.signal.aborted) return;
-      text = await read().catch((error: unknown) => `${describeError(error).message}\n`);
+      answer = read().catch((error: unknown) => `${describeError(error).message}\n`);
     }
   } finally {
     for (const release of releases) release();

@@ -18,6 +18,8 @@ export interface GatePlan<Id> {
   readonly limit: number;
   /** Shut workers that are level again. */
   readonly reopen: readonly Id[];
+  /** Held workers take none: there are others that can. */
+  readonly areHeld: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export function planGates<Id>(loads: ReadonlyMap<Id, WorkerLoad>, slack: number)
     .filter(([, load]) => load.isShut && load.isResponsive && load.connections < limit)
     .filter(([, { isHeld }]) => !(isHeld && areHeld))
     .map(([id]) => id);
-  return { limit, reopen };
+  return { limit, reopen, areHeld };
 }
 
 function limitOf(connections: readonly number[], slack: number): number {

@@ -107,14 +107,14 @@ export class Balancer<Worker extends GatedWorker> {
   #replan(endpoint: string): void {
     const standings = this.#standings.get(endpoint) ?? new Map<Worker, Standing>();
     const slack = this.#settling.has(endpoint) ? 0 : this.#options.slack;
-    const { limit, reopen } = planGates(standings, slack);
+    const { limit, reopen, areHeld } = planGates(standings, slack);
     for (const worker of reopen) {
       this.#update(standings, worker, { isShut: false, limit });
       worker.reopen(endpoint, limit);
     }
     for (const [worker, standing] of standings) {
       // A higher limit can wait until the old one is reached; a lower one is told once it matters.
-      const own = standing.isHeld ? 0 : limit;
+      const own = standing.isHeld && areHeld ? 0 : limit;
       const isLower = Number.isFinite(own) && own <= standing.limit - Math.max(slack, 1);
       if (standing.isShut || !isLower) continue;
       this.#update(standings, worker, { limit: own });

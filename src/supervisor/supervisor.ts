@@ -52,6 +52,8 @@ export class Supervisor {
   readonly #aborted = new AbortController();
   readonly #opening: Opening;
   #phase: Phase = "starting";
+  /** The shortest time that a stop has granted. */
+  #graceMs = Number.POSITIVE_INFINITY;
   #deadline: Deadline | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -105,7 +107,9 @@ export class Supervisor {
       this.#enter("ready");
       this.#startKeeper(listeners);
       this.#offer(listeners);
-      if (this.#aborted.signal.aborted) this.#beginDrain(this.#config.drain.gracePeriodMs, "stop");
+      if (this.#aborted.signal.aborted) {
+        this.#beginDrain(Math.min(this.#graceMs, this.#config.drain.gracePeriodMs), "stop");
+      }
       if (handover !== undefined) await this.#opening.openLateOps(handover);
       const { ops } = this.#opening;
       return { listeners: listeners.listeners, ops: ops?.ops, probe: ops?.probe };
@@ -123,6 +127,7 @@ export class Supervisor {
    * @param graceMs Time until what is left is cut (the configured grace period).
    */
   stop(graceMs: number = this.#config.drain.gracePeriodMs): Promise<Stopped> {
+    this.#graceMs = Math.min(this.#graceMs, graceMs);
     const hasNothingToDrain = this.#phase === "starting" || this.#phase === "stopped";
     this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
     if (hasNothingToDrain) return this.stopped;

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { EXIT_CODES } from "../../src/errors.ts";
 import { serveCode, type ServingFile } from "../helpers/app-file.ts";
@@ -10,6 +12,7 @@ import { startProgram } from "../helpers/program.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { fixture } from "../helpers/serving.ts";
 import { CUT, STOPPED } from "../helpers/stopping.ts";
+import { tempDir } from "../helpers/temp-dir.ts";
 import { findTool } from "../tools.ts";
 
 const DEADLINE_MS = 15_000;
@@ -25,6 +28,8 @@ const LEAVING = `
     } else if (req.url === "/die") {
       spawn("sleep", ["0.5"], { stdio: "ignore" });
       process.kill(process.pid, "SIGKILL");
+    } else if (req.url === "/env") {
+      res.end(JSON.stringify([process.env.code, process.env.signal, process.env["a.b"]]));
     } else res.end(String(process.ppid));
   };
 `;
@@ -135,6 +140,35 @@ describe("the first process of a container", needsPidNamespace(), () => {
       assert.deepEqual(await program.exit(), { code, signal: null });
     });
   }
+
+  it("hands the environment on as it is", async (t) => {
+    const container = await contain(t, ["env", "code=c", "signal=s", ...UNSHARE]);
+    assert.deepEqual(JSON.parse((await container.request({ path: "/env" })).text()), [
+      "c",
+      "s",
+      null,
+    ]);
+    assert.doesNotMatch(container.program.stdout, new RegExp(WARNING));
+  });
+
+  it("stays what it is when a shell would drop variables", async (t) => {
+    const container = await contain(t, ["env", "code=c", "a.b=d", ...UNSHARE]);
+    assert.deepEqual(JSON.parse((await container.request({ path: "/env" })).text()), [
+      "c",
+      null,
+      "d",
+    ]);
+    await container.program.line(WARNING);
+  });
+
+  it("stays what it is when the shell cannot be executed", async (t) => {
+    const notForUs = join(await tempDir(t), "sh");
+    await writeFile(notForUs, "\u007fELF not for this machine", { mode: 0o755 });
+    const container = await contain(t, unshareWithShell(notForUs));
+    await container.program.line(WARNING);
+    container.signal("SIGTERM");
+    assert.deepEqual(await container.program.exit(), STOPPED);
+  });
 
   it("warns where there is no shell, and obeys signals itself", async (t) => {
     const container = await contain(t, unshareWithShell("/dev/null"));

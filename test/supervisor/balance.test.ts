@@ -9,8 +9,11 @@ function load(connections: number, is: Partial<WorkerLoad> = {}): WorkerLoad {
   return { connections, isShut: false, isResponsive: true, isHeld: false, ...is };
 }
 
-function plan(loads: readonly WorkerLoad[], slack: number = SLACK): GatePlan<number> {
-  return planGates(new Map(loads.entries()), slack);
+type Gates = Pick<GatePlan<number>, "limit" | "reopen">;
+
+function plan(loads: readonly WorkerLoad[], slack: number = SLACK): Gates {
+  const { limit, reopen } = planGates(new Map(loads.entries()), slack);
+  return { limit, reopen };
 }
 
 const SHUT = { isShut: true };
@@ -18,7 +21,7 @@ const HELD = { isHeld: true };
 const STUCK = { isResponsive: false };
 
 describe("planGates", () => {
-  const cases: [name: string, loads: WorkerLoad[], expected: GatePlan<number>][] = [
+  const cases: [name: string, loads: WorkerLoad[], expected: Gates][] = [
     ["nobody is not limited", [], { limit: Infinity, reopen: [] }],
     ["a single worker has no limit", [load(900)], { limit: Infinity, reopen: [] }],
     ["a single worker is let in again", [load(9, SHUT)], { limit: Infinity, reopen: [0] }],

@@ -95,6 +95,21 @@ describe("Balancer", () => {
     assert.deepEqual(told(), [["reopen app 5"], []]);
   });
 
+  it("lets one that is held accept for good when nobody else is left", () => {
+    const { balancer, workers, note, told } = joined(2);
+    const [held, free] = workers;
+    assert.ok(held && free);
+    note(0, 3);
+    note(1, 1);
+    balancer.hold(new Set([held]));
+    assert.ok(told()[0]?.includes("limit app 0"));
+    note(0, 3, { shut: true });
+    balancer.leave(free);
+    assert.deepEqual(told()[0], ["reopen app Infinity"]);
+    note(0, 4);
+    assert.deepEqual(told()[0], [], "and is not shut again");
+  });
+
   it("opens a gate once for one report", () => {
     const { note, told } = joined(2);
     note(0, 4, { shut: true });
