@@ -1,4 +1,4 @@
-import { access, constants, readFile, realpath, stat } from "node:fs/promises";
+import { access, constants, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config, UnixEndpoint } from "../config/config.ts";
 import { OutriggerError } from "../errors.ts";
@@ -7,6 +7,7 @@ import { describeKind, statPath } from "../listener/identity.ts";
 import { testLiveness } from "../listener/live-test.ts";
 import { findLockHolder } from "../listener/lock.ts";
 import { lookUpGroup, lookUpOwner } from "../listener/ownership.ts";
+import { readSomaxconn } from "../somaxconn.ts";
 import type { Facts, FileFacts, Occupant, SocketFacts } from "./facts.ts";
 
 const PERMISSION_BITS = 0o777;
@@ -97,11 +98,6 @@ async function findOccupant(path: string): Promise<Occupant> {
 async function lookAt(path: string): Promise<FileFacts> {
   const { uid, gid, mode } = await stat(path);
   return { path, uid, gid, mode: mode & PERMISSION_BITS };
-}
-
-async function readSomaxconn(): Promise<number | undefined> {
-  const text = await readFile("/proc/sys/net/core/somaxconn", "utf8").catch(() => "");
-  return /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
 async function isWritable(directory: string): Promise<boolean> {

@@ -1,8 +1,6 @@
 import type { Endpoint } from "../config/config.ts";
+import { LONGEST_PATH_BYTES } from "../config/socket-path.ts";
 import type { Finding } from "./finding.ts";
-
-/** The kernel's `sun_path` holds 108 bytes, the closing NUL among them; nginx has the same limit. */
-const LONGEST_PATH_BYTES = 107;
 
 /** How much of the longest path a socket uses, and whether nginx can name the endpoint at all. */
 export function checkAddress(endpoint: Endpoint): readonly Finding[] {

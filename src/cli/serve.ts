@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
 import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
 import { createLogger, type Logger } from "../log/logger.ts";
@@ -9,6 +8,7 @@ import { Supervisor } from "../supervisor/supervisor.ts";
 import type { ServeInvocation } from "./run.ts";
 import { INIT_ADVICE, NO_INIT } from "./init.ts";
 import { obeySignals } from "./signals.ts";
+import { readSomaxconn } from "../somaxconn.ts";
 import { readVersion } from "../version.ts";
 import { formatHostPort } from "../host-port.ts";
 
@@ -63,11 +63,9 @@ function exitCodeOf({ forced, failed }: Stopped): ExitCode {
   return forced === 0 ? EXIT_CODES.ok : EXIT_CODES.forced;
 }
 
-/** The kernel cuts a longer backlog without a word, and a full queue is a 502 at the proxy. */
+/** A full queue is a 502 at the proxy. */
 async function warnOfShortQueues({ endpoints }: Config, log: Logger): Promise<void> {
-  const somaxconn = Number(
-    await readFile("/proc/sys/net/core/somaxconn", "utf8").catch(() => Number.NaN),
-  );
+  const somaxconn = (await readSomaxconn()) ?? Number.POSITIVE_INFINITY;
   for (const { name, backlog } of endpoints) {
     if (backlog > somaxconn)
       log.warn({ endpoint: name, backlog, somaxconn }, "backlog is cut by net.core.somaxconn");

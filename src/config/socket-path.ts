@@ -2,8 +2,8 @@ import { dirname, join, resolve } from "node:path";
 import { TEMPORARY_NAME_BYTES } from "../listener/names.ts";
 import { ValueError } from "./value-error.ts";
 
-/** The kernel's `sun_path` holds 108 bytes, the closing NUL among them. */
-const LONGEST_PATH_BYTES = 107;
+/** The kernel's `sun_path` holds 108 bytes, the closing NUL among them; nginx has the same limit. */
+export const LONGEST_PATH_BYTES = 107;
 
 /** Checks the path of a Unix socket and makes it absolute. */
 export function parseSocketPath(text: string, cwd: string): string {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Conversation } from "./conversation.ts";
 import { formatGreeting, parseGreeting, type Greeting, type HolderState } from "./greeting.ts";
 import { holdName, type HeldName } from "./held-name.ts";
@@ -10,6 +11,8 @@ const ANSWER_TIMEOUT_MS = 500;
 const PATIENT_TIMEOUT_MS = 3_000;
 /** How long somebody else may stand in line who is about to go, one way or the other. */
 const PASSING_MS = 3_000;
+/** How long to wait for a name that is bound to listen. */
+const RETRY_MS = 20;
 
 /** What the holder of locks says of itself, and to whom it listens. */
 export interface LockTalk {
@@ -95,6 +98,8 @@ export class Lock {
       if (greeting?.state === "claiming") await other.closed;
       else other.cut();
       const isPassing = greeting === undefined || greeting.state === "claiming";
+      // Its place is taken, but nobody listens yet.
+      if (greeting === undefined) await delay(RETRY_MS);
       if (!isPassing || performance.now() >= endMs) return { pid: greeting?.pid };
     }
     return undefined;
