@@ -1,5 +1,5 @@
-import { describeError } from "../errors.ts";
-import type { Clock } from "../lifecycle/deadline.ts";
+import { describeError, OutriggerError } from "../errors.ts";
+import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
@@ -20,6 +20,11 @@ import type { SpawnWorker } from "./worker-process.ts";
 
 /** How long to wait when not even a process can be made. */
 const RESPAWN_MS = 1_000;
+/**
+ * What the successor of a blocked worker is given to become ready. Others that are blocked wait for
+ * it, so it has to end; no app that is started while requests wait should need as long.
+ */
+const RESCUE_START_MS = 60_000;
 /** Of failures to make a process, one in so many is worth a log line. */
 const NEWS_EVERY = 60;
 
@@ -139,6 +144,7 @@ export class WorkerSlot {
    * is asked for then. Rejects, with the worker left where it is, when the successor cannot start.
    *
    * @param blocked The worker to succeed: when another serves in its place by then, the successor leaves again.
+   *   A successor that is not ready after 60 s is killed then, and counts as one that cannot start.
    */
   async succeed(
     reason: RestartReason,
@@ -148,7 +154,8 @@ export class WorkerSlot {
     const { handle: successor, start } = this.#spawn();
     this.#others.add(successor);
     this.#successions += 1;
-    await start().finally(() => (this.#successions -= 1));
+    const started = blocked === undefined ? start() : this.#inTime(successor, start());
+    await started.finally(() => (this.#successions -= 1));
     const isTaken = this.ready !== undefined && this.ready !== blocked;
     if (blocked !== undefined && (isTaken || this.#isRetired)) {
       void successor.drain(this.#options.clock.now() + readGraceMs());
@@ -180,6 +187,20 @@ export class WorkerSlot {
   stopRestart(): void {
     this.#cancelRestart?.();
     this.#cancelRestart = undefined;
+  }
+
+  /** Kills a successor whose start takes too long, and does not wait for its end. */
+  async #inTime(successor: WorkerHandle, started: Promise<void>): Promise<void> {
+    const deadline = new Deadline(RESCUE_START_MS, this.#options.clock);
+    try {
+      if (await settledBefore(started, deadline.signal)) return;
+    } finally {
+      deadline.clear();
+    }
+    // One that drains has a deadline of its own.
+    if (successor.state === "starting") successor.kill();
+    const limit = `${RESCUE_START_MS / 1_000}s`;
+    throw new OutriggerError("ERR_WORKER", `Worker ${this.index} was not ready within ${limit}`);
   }
 
   #spawn(): { handle: WorkerHandle; start: () => Promise<void> } {

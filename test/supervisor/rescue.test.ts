@@ -92,6 +92,8 @@ class Setup {
 }
 
 const TIMEOUT_S = TIMEOUT_MS / 1_000 + 1;
+/** What a successor is given to start. */
+const START_LIMIT_S = 60;
 
 describe("a ready worker that does not report", () => {
   it("is told of once, with the place where it is held up", async () => {
@@ -194,6 +196,62 @@ describe("a ready worker that does not report", () => {
     await settle();
     assert.equal(setup.set.isStuck, false);
     assert.equal(setup.logged("worker unresponsive").length, 1);
+  });
+
+  it("does not wait for ever for the successor of another that hangs while it starts", async () => {
+    const setup = await Setup.serving(2);
+    setup.block(0, 1);
+    await setup.pass(TIMEOUT_S);
+    await setup.pass(START_LIMIT_S - 2);
+    assert.deepEqual([setup.workers.length, setup.worker(2).kills], [3, 0]);
+    await setup.pass(3);
+    assert.equal(setup.worker(2).kills, 1);
+    const [line] = setup.logged("unresponsive worker could not be replaced");
+    const error = { code: "ERR_WORKER", message: "Worker 0 was not ready within 60s" };
+    assert.deepEqual(line?.fields, { worker: 0, pid: 100, error });
+    assert.equal(
+      setup.workers.length,
+      4,
+      "the other has its turn although the first is not gone yet",
+    );
+    setup.worker(2).exit({ code: null, signal: "SIGKILL" });
+    setup.ready(3);
+    await settle();
+    assert.deepEqual(setup.worker(1).heard, ["start", "drain"]);
+    assert.deepEqual(setup.worker(0).heard, ["start"]);
+    await setup.pass(11);
+    assert.equal(setup.workers.length, 5, "the first is tried again");
+    setup.ready(4);
+    await settle();
+    assert.deepEqual(setup.worker(0).heard, ["start", "drain"]);
+    await setup.pass(START_LIMIT_S + 1);
+    assert.deepEqual([setup.worker(3).kills, setup.worker(4).kills], [0, 0], "they were in time");
+  });
+
+  it("is given up when every successor hangs while it starts", async () => {
+    const setup = await Setup.serving(1);
+    setup.block(0);
+    await setup.pass(TIMEOUT_S);
+    for (let failures = 1; failures <= 5; failures += 1) {
+      assert.equal(setup.set.isStuck, false);
+      await setup.pass(START_LIMIT_S);
+      assert.equal(setup.worker(failures).kills, 1);
+      setup.worker(failures).exit({ code: null, signal: "SIGKILL" });
+      assert.equal(setup.logged("unresponsive worker could not be replaced").length, failures);
+      if (failures < 5) await setup.pass(11);
+      assert.equal(setup.workers.length, Math.min(failures + 2, 6));
+    }
+    assert.equal(setup.set.isStuck, true);
+  });
+
+  it("leaves its successor that still starts to the deadline of the drain", async () => {
+    const setup = await Setup.serving(1);
+    setup.block(0);
+    await setup.pass(TIMEOUT_S);
+    void setup.set.drain(setup.clock.now() + 2 * START_LIMIT_S * 1_000);
+    await setup.pass(START_LIMIT_S + 1);
+    assert.deepEqual([setup.worker(1).heard, setup.worker(1).kills], [["start", "drain"], 0]);
+    assert.deepEqual(setup.logged("unresponsive worker could not be replaced"), []);
   });
 
   it("is replaced although a reload is under way in another slot", async () => {
