@@ -86,20 +86,14 @@ export interface EndpointView {
   readonly kernel: { readonly accepted: number; readonly queued: number } | undefined;
 }
 
-/** All that probes, metrics and the status page may know: immutable, taken at one instant. */
-export interface Snapshot {
-  readonly takenAtMs: number;
-  readonly version: string;
+/** What probes are judged by: the part of a snapshot for which nothing has to be counted. */
+export interface Standing {
   readonly phase: Phase;
-  /** When the process started. */
-  readonly startedAtMs: number;
-  /** When the drain began. */
-  readonly drainStartedAtMs: number | undefined;
   /** The endpoints have been published once. */
   readonly hasStarted: boolean;
   readonly minReady: number;
-  readonly endpoints: readonly EndpointView[];
-  readonly workers: readonly WorkerView[];
+  readonly endpoints: readonly Pick<EndpointView, "name" | "address" | "up" | "problem">[];
+  readonly workers: readonly Pick<WorkerView, "state" | "silentForMs" | "health">[];
   /** Worker slots that should be filled. */
   readonly workersWanted: number;
   /** Slots that wait before they are filled again. */
@@ -108,6 +102,18 @@ export interface Snapshot {
   readonly silentAfterMs: number;
   /** Replacing dead workers has failed for too long: only a restart of the process may help. */
   readonly isStuck: boolean;
+}
+
+/** All that probes, metrics and the status page may know: immutable, taken at one instant. */
+export interface Snapshot extends Standing {
+  readonly takenAtMs: number;
+  readonly version: string;
+  /** When the process started. */
+  readonly startedAtMs: number;
+  /** When the drain began. */
+  readonly drainStartedAtMs: number | undefined;
+  readonly endpoints: readonly EndpointView[];
+  readonly workers: readonly WorkerView[];
   readonly workerRestarts: Readonly<Record<RestartReason, number>>;
   /** Workers that did not answer the last request for a report in time. */
   readonly workersMissing: number;

@@ -1,4 +1,4 @@
-import type { Snapshot } from "../snapshot.ts";
+import type { Standing } from "../snapshot.ts";
 
 /** The questions a kubelet or load balancer asks; each is a path of the ops endpoint. */
 export const PROBES = ["livez", "startupz", "readyz", "healthz"] as const;
@@ -27,7 +27,7 @@ export interface JudgeOptions {
 }
 
 /** Returns why a check fails, or undefined when it passes. */
-type Check = (snapshot: Snapshot) => string | undefined;
+type Check = (snapshot: Standing) => string | undefined;
 
 const LIVE: Readonly<Record<string, Check>> = {
   supervisor: () => undefined,
@@ -49,7 +49,7 @@ const CHECKS: Readonly<Record<Probe, Readonly<Record<string, Check>>>> = {
 };
 
 /** What there is to say of a check that passes; empty when there is nothing. */
-const NOTES: Readonly<Record<string, (snapshot: Snapshot) => string>> = {
+const NOTES: Readonly<Record<string, (snapshot: Standing) => string>> = {
   workers: describeBackoffs,
 };
 
@@ -58,8 +58,8 @@ export function checkNames(probe: Probe): readonly string[] {
   return Object.keys(CHECKS[probe]);
 }
 
-/** Answers a probe from a snapshot alone. */
-export function judge(probe: Probe, snapshot: Snapshot, options: JudgeOptions = {}): Verdict {
+/** Answers a probe from what is known, alone. */
+export function judge(probe: Probe, snapshot: Standing, options: JudgeOptions = {}): Verdict {
   const { excluded = [], only } = options;
   const checks = Object.entries(CHECKS[probe])
     .filter(([name]) => only === undefined || name === only)
@@ -78,20 +78,20 @@ export function judge(probe: Probe, snapshot: Snapshot, options: JudgeOptions = 
   };
 }
 
-function checkReplacing(snapshot: Snapshot): string | undefined {
+function checkReplacing(snapshot: Standing): string | undefined {
   if (!snapshot.isStuck) return undefined;
   return `replacing workers has failed for too long, ${countReady(snapshot)} of ${snapshot.workersWanted} are ready`;
 }
 
-function checkStarted(snapshot: Snapshot): string | undefined {
+function checkStarted(snapshot: Standing): string | undefined {
   return snapshot.hasStarted ? undefined : "no endpoint has been published yet";
 }
 
-function checkPhase(snapshot: Snapshot): string | undefined {
+function checkPhase(snapshot: Standing): string | undefined {
   return snapshot.phase === "ready" ? undefined : `phase is ${snapshot.phase}`;
 }
 
-function checkWorkers(snapshot: Snapshot): string | undefined {
+function checkWorkers(snapshot: Standing): string | undefined {
   const accepting = countAccepting(snapshot);
   if (accepting >= snapshot.minReady) return undefined;
   const silent = countReady(snapshot) - accepting;
@@ -101,7 +101,7 @@ function checkWorkers(snapshot: Snapshot): string | undefined {
   return `${accepting} workers are ready, ${snapshot.minReady} needed${why}${loops}`;
 }
 
-function describeBackoffs({ backoffs }: Snapshot): string {
+function describeBackoffs({ backoffs }: Standing): string {
   return backoffs
     .map(({ slot, failures, retryInMs }) => {
       const wait = `tried again in ${Math.ceil(retryInMs / 1000)} s`;
@@ -110,7 +110,7 @@ function describeBackoffs({ backoffs }: Snapshot): string {
     .join(", ");
 }
 
-function checkApp(snapshot: Snapshot): string | undefined {
+function checkApp(snapshot: Standing): string | undefined {
   const ready = snapshot.workers.filter((worker) => worker.state === "ready");
   const unhealthy = ready.filter((worker) => worker.health?.healthy === false);
   const healthy = ready.length - unhealthy.length;
@@ -122,7 +122,7 @@ function checkApp(snapshot: Snapshot): string | undefined {
   return `${healthy} workers have a healthy app, ${snapshot.minReady} needed${why}`;
 }
 
-function checkEndpoints(snapshot: Snapshot): string | undefined {
+function checkEndpoints(snapshot: Standing): string | undefined {
   const down = snapshot.endpoints.filter((endpoint) => !endpoint.up);
   if (down.length === 0) return undefined;
   return down
@@ -131,12 +131,12 @@ function checkEndpoints(snapshot: Snapshot): string | undefined {
 }
 
 /** A worker that is stuck in a loop is ready by name only. */
-function countAccepting({ workers, silentAfterMs }: Snapshot): number {
+function countAccepting({ workers, silentAfterMs }: Standing): number {
   return workers.filter(
     ({ state, silentForMs }) => state === "ready" && silentForMs < silentAfterMs,
   ).length;
 }
 
-function countReady(snapshot: Snapshot): number {
+function countReady(snapshot: Standing): number {
   return snapshot.workers.filter((worker) => worker.state === "ready").length;
 }

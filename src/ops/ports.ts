@@ -2,10 +2,17 @@ import type { Config, OpsEndpoint } from "../config/config.ts";
 import type { Logger } from "../log/logger.ts";
 import { judge } from "./health.ts";
 import { ProbePort } from "./probe-port.ts";
+import type { Standing } from "../snapshot.ts";
 import type { SnapshotSource } from "./routes.ts";
 import { openOpsServer } from "./server.ts";
 
-export interface OpsPortsOptions extends SnapshotSource {
+/** Where both ports get their facts from. */
+export interface OpsSource extends SnapshotSource {
+  /** What the probe port follows, at once and at little cost: it is asked for at every report of a worker. */
+  readonly standing: () => Standing;
+}
+
+export interface OpsPortsOptions extends OpsSource {
   readonly config: Pick<Config, "ops" | "probe">;
   readonly log: Logger;
 }
@@ -25,7 +32,7 @@ export interface OpsPorts {
 /** Opens the ops endpoint and takes the probe port: both, or neither. */
 export async function openOpsPorts({ config, log, ...source }: OpsPortsOptions): Promise<OpsPorts> {
   const server = config.ops && (await openOpsServer({ endpoint: config.ops, log, ...source }));
-  const isReady = (): boolean => judge("readyz", source.current()).passed;
+  const isReady = (): boolean => judge("readyz", source.standing()).passed;
   try {
     const probe = config.probe && (await ProbePort.claim({ endpoint: config.probe, log, isReady }));
     return {

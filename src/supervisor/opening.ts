@@ -5,8 +5,7 @@ import type { Handover } from "../listener/change-hands.ts";
 import type { EndToEndCheck } from "../listener/listener.ts";
 import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import { openOpsPorts, type OpsPorts } from "../ops/ports.ts";
-import type { SnapshotSource } from "../ops/routes.ts";
+import { openOpsPorts, type OpsPorts, type OpsSource } from "../ops/ports.ts";
 import { Ledger } from "./ledger.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
@@ -20,7 +19,7 @@ export interface OpeningOptions {
   readonly log: Logger;
   readonly check: EndToEndCheck;
   /** What the ops endpoint shows. */
-  readonly source: SnapshotSource;
+  readonly source: OpsSource;
   readonly spawn: SpawnWorker;
   readonly checkTarget: string;
   /** Told where the counts of endpoints come from, as soon as that is known. */

@@ -5,9 +5,10 @@ import { readKernelAccounts, type KernelAccount } from "../listener/kernel.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import { ProcessMonitor } from "../process-stats.ts";
-import { noRestarts, type EndpointView, type Snapshot } from "../snapshot.ts";
+import { noRestarts, type EndpointView, type Snapshot, type Standing } from "../snapshot.ts";
 import { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
+import { readWorkers, viewStanding } from "./worker-views.ts";
 
 /** Ten reports missed in a row. */
 const SILENT_AFTER_MS = 10_000;
@@ -63,29 +64,33 @@ export class SnapshotTaker {
 
   /** Puts together what is known. */
   take({ phase, listeners, workers }: Subject): Snapshot {
-    const living = workers?.handles.map(({ snapshot }) => snapshot) ?? [];
+    const readings = readWorkers(workers?.handles ?? []);
+    const living = readings.map(({ snapshot }) => snapshot);
     return {
+      ...this.#viewProgress({ phase, workers }),
       takenAtMs: Date.now(),
       version: this.#version,
-      phase,
       startedAtMs: this.#startedAtMs,
       drainStartedAtMs: this.#drainStartedAtMs,
-      hasStarted: this.#hasStarted,
-      minReady: this.#config.minReady,
       endpoints: (listeners?.listeners ?? []).map((listener) =>
         this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
       ),
-      workers: workers?.views() ?? [],
-      workersWanted: workers?.size ?? Math.max(this.#config.workers, 1),
-      backoffs: workers?.backoffs ?? [],
-      silentAfterMs: Math.min(workers?.workerTimeoutMs || SILENT_AFTER_MS, SILENT_AFTER_MS),
-      isStuck: workers?.isStuck ?? false,
+      workers: workers?.views(readings) ?? [],
       workerRestarts: workers?.restarts ?? noRestarts(),
       workersMissing: workers?.missing ?? 0,
       staleSocketsRemoved: listeners?.staleRemoved ?? 0,
       socketsLost: this.#socketsLost,
-      forcedCloses: workers?.forced ?? 0,
+      forcedCloses: workers?.forcedIn(readings) ?? 0,
       process: this.#process,
+    };
+  }
+
+  /** Puts together what probes are judged by, without a look at any count: asked for at every report. */
+  standing({ phase, listeners, workers }: Subject): Standing {
+    return {
+      ...this.#viewProgress({ phase, workers }),
+      endpoints: (listeners?.listeners ?? []).map(viewPublication),
+      workers: viewStanding(workers?.handles ?? []),
     };
   }
 
@@ -93,16 +98,37 @@ export class SnapshotTaker {
     this.#monitor.stop();
   }
 
-  #viewEndpoint(listener: Listener, counters: EndpointCounters): EndpointView {
-    const { endpoint, address, problem, kernelName } = listener;
+  #viewProgress({
+    phase,
+    workers,
+  }: Omit<Subject, "listeners">): Omit<Standing, "endpoints" | "workers"> {
     return {
-      name: endpoint.name,
+      phase,
+      hasStarted: this.#hasStarted,
+      minReady: this.#config.minReady,
+      workersWanted: workers?.size ?? Math.max(this.#config.workers, 1),
+      backoffs: workers?.backoffs ?? [],
+      silentAfterMs: Math.min(workers?.workerTimeoutMs || SILENT_AFTER_MS, SILENT_AFTER_MS),
+      isStuck: workers?.isStuck ?? false,
+    };
+  }
+
+  #viewEndpoint(listener: Listener, counters: EndpointCounters): EndpointView {
+    const { endpoint, kernelName } = listener;
+    return {
+      ...viewPublication(listener),
       transport: endpoint.kind,
-      address,
-      up: problem === undefined,
-      ...(problem === undefined ? {} : { problem }),
       counters,
       kernel: kernelName === undefined ? undefined : this.#kernel?.get(kernelName),
     };
   }
+}
+
+function viewPublication({ endpoint, address, problem }: Listener): Standing["endpoints"][number] {
+  return {
+    name: endpoint.name,
+    address,
+    up: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+  };
 }

@@ -67,6 +67,10 @@ export class Supervisor {
       source: {
         current: () => this.current(),
         refresh: (withinMs) => this.refresh(withinMs),
+        standing: () => {
+          const { listeners, workers } = this.#opening;
+          return this.#snapshots.standing({ phase: this.#phase, listeners, workers });
+        },
       },
       checkTarget: this.#checkTarget,
       onLedger: (ledger) => (this.#snapshots.ledger = ledger),

@@ -5,6 +5,7 @@ import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
+import { addUpCounts } from "./add-up-counts.ts";
 import type { BlockedStack } from "./blocked-stack.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
 
@@ -67,7 +68,12 @@ export class WorkerHandle {
     return this.#state;
   }
 
-  /** The last numbers it sent, or those of this instant where they are at hand. */
+  /** The last numbers it sent, which cost nothing to look at. */
+  get reported(): WorkerSnapshot | undefined {
+    return this.#snapshot;
+  }
+
+  /** The last numbers it sent, or those of this instant where they are at hand: read anew each time. */
   get snapshot(): WorkerSnapshot | undefined {
     if (this.#state === "exited") return this.#snapshot;
     return this.#process.snapshot?.() ?? this.#readCounts(this.#snapshot);
@@ -75,13 +81,18 @@ export class WorkerHandle {
 
   /** Connections it had to cut while draining; all it had when it was killed, which is one at least. */
   get forced(): number {
+    return this.forcedAsOf(this.snapshot);
+  }
+
+  /** The same, from numbers that were read already. */
+  forcedAsOf(snapshot: WorkerSnapshot | undefined): number {
     if (this.#forced !== undefined) return this.#forced;
     if (this.#wasKilled)
       return Math.max(
-        this.#count(({ open }) => open),
+        addUpCounts(snapshot, ({ open }) => open),
         1,
       );
-    return this.#count((counters) => counters.closed("forced"));
+    return addUpCounts(snapshot, (counters) => counters.closed("forced"));
   }
 
   /** It did not end by itself: we sent SIGKILL. */
@@ -97,21 +108,6 @@ export class WorkerHandle {
   /** Time since it reported last, or since it was spawned. */
   get silentForMs(): number {
     return this.#clock.now() - this.#heardAtMs;
-  }
-
-  /** Connections it has open, as it said last. */
-  get connections(): number {
-    return this.#count(({ open }) => open);
-  }
-
-  /** Requests it is busy with, as it said last. */
-  get requestsInFlight(): number {
-    return this.#count(({ inFlight }) => inFlight);
-  }
-
-  /** Requests it has answered, as it said last. */
-  get answered(): number {
-    return this.#count((counters) => counters.answered);
   }
 
   /** How it ended; undefined while it runs. */
@@ -274,11 +270,6 @@ export class WorkerHandle {
   #answer(id: number): void {
     this.#answers.get(id)?.();
     this.#answers.delete(id);
-  }
-
-  #count(read: (counters: EndpointCounters) => number): number {
-    const all = Object.values(this.snapshot?.counters ?? {});
-    return all.reduce((total, slots) => total + read(new EndpointCounters(slots)), 0);
   }
 
   #end(exit: WorkerExit): void {

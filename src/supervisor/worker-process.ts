@@ -22,7 +22,9 @@ export interface WorkerProcess {
   /** Listeners in the form its `start` command wants. */
   readonly grants: readonly ListenerGrant[];
   /** Memory it keeps its counts in, with the descriptor that this has in its own table. */
-  readonly counters?: { readonly page: CounterPage; readonly descriptor: number } | undefined;
+  readonly counters?:
+    | { readonly page: Pick<CounterPage, "read" | "close">; readonly descriptor: number }
+    | undefined;
   send(command: Command): void;
   /** Sends `reopen` with a handle of the endpoint's listener. */
   reopen(endpoint: string, limit: number): void;

@@ -10,7 +10,7 @@ import { Sharing } from "./sharing.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
-import { viewWorkers } from "./worker-views.ts";
+import { addUpForced, readWorkers, viewWorkers, type Reading } from "./worker-views.ts";
 
 export interface WorkerSetOptions {
   readonly size: number;
@@ -102,7 +102,7 @@ export class WorkerSet {
 
   /** Connections that draining workers had to cut. */
   get forced(): number {
-    return this.handles.reduce((total, { forced }) => total + forced, this.#forced);
+    return this.forcedIn(readWorkers(this.handles));
   }
 
   /** Workers that did not answer the last `report` in time. */
@@ -133,8 +133,12 @@ export class WorkerSet {
     return this.#startCommand.config.workerTimeoutMs;
   }
 
-  views(): WorkerView[] {
-    return viewWorkers(this.handles, this.#options.ledger);
+  views(readings: readonly Reading[] = readWorkers(this.handles)): WorkerView[] {
+    return viewWorkers(readings, this.#options.ledger);
+  }
+
+  forcedIn(readings: readonly Reading[]): number {
+    return this.#forced + addUpForced(readings);
   }
 
   /** Asks every worker for fresh numbers and waits for them `withinMs` at most. */

@@ -4,6 +4,7 @@ import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
 import type { BackoffView, RestartReason } from "../snapshot.ts";
+import { addUpCounts } from "./add-up-counts.ts";
 import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
 import {
@@ -229,15 +230,16 @@ export class WorkerSlot {
 
   #hear(handle: WorkerHandle, policy: RecyclePolicy): void {
     this.#considerAge(handle, policy);
-    if (handle.state === "ready" && handle.snapshot !== undefined)
-      this.#options.onLoop(handle, handle.snapshot.loop);
+    if (handle.state === "ready" && handle.reported !== undefined)
+      this.#options.onLoop(handle, handle.reported.loop);
   }
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
     if (this.#current !== handle || handle.state !== "ready") return;
     if (this.#account.failures > 0 && handle.livedMs >= LIVED_LONG_MS) this.#settle(handle);
-    const { answered: requests, livedMs, snapshot } = handle;
-    const residentBytes = snapshot?.process.residentBytes ?? 0;
+    const { livedMs, reported } = handle;
+    const requests = addUpCounts(reported, ({ answered }) => answered);
+    const residentBytes = reported?.process.residentBytes ?? 0;
     const reason = policy.judge({ requests, livedMs, residentBytes });
     if (reason !== undefined) this.#options.onWorn(handle, reason);
   }
