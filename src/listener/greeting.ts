@@ -1,6 +1,6 @@
 /**
  * What holders of a lock say of themselves, in one line such as
- * `outrigger/1 pid=4711 state=ready id=90a1… endpoints=2 unix=2 ops=9464`. Keys that are not known
+ * `outrigger/1 pid=4711 state=ready id=90a1… endpoints=2 unix=2 ops=9464 probe=9465`. Keys that are not known
  * are passed over, so that a version may add some.
  */
 
@@ -26,12 +26,15 @@ export interface Greeting {
   readonly unix: number;
   /** Port of its ops endpoint; undefined when it has none. */
   readonly opsPort: number | undefined;
+  /** The port it has for load balancers that only connect; undefined when it has none. */
+  readonly probePort: number | undefined;
 }
 
 export function formatGreeting(greeting: Greeting): string {
-  const { pid, state, id, endpoints, unix, opsPort } = greeting;
+  const { pid, state, id, endpoints, unix, opsPort, probePort } = greeting;
   const ops = opsPort === undefined ? "" : ` ops=${opsPort}`;
-  return `outrigger/${VERSION} pid=${pid} state=${state} id=${id} endpoints=${endpoints} unix=${unix}${ops}`;
+  const probe = probePort === undefined ? "" : ` probe=${probePort}`;
+  return `outrigger/${VERSION} pid=${pid} state=${state} id=${id} endpoints=${endpoints} unix=${unix}${ops}${probe}`;
 }
 
 /** Reads such a line; undefined when it is none, or one of another version. */
@@ -46,7 +49,8 @@ export function parseGreeting(line: string | undefined): Greeting | undefined {
   const id = /^[0-9a-f]{32}$/.exec(values.get("id") ?? "")?.[0];
   if (pid === undefined || endpoints === undefined || unix === undefined) return undefined;
   if (state === undefined || id === undefined) return undefined;
-  return { pid, state, id, endpoints, unix, opsPort: parseNumber(values.get("ops")) };
+  const [opsPort, probePort] = [parseNumber(values.get("ops")), parseNumber(values.get("probe"))];
+  return { pid, state, id, endpoints, unix, opsPort, probePort };
 }
 
 function splitOnce(word: string): readonly [string, string] {

@@ -17,6 +17,8 @@ const TAKEOVER = /^takeover (\d{1,7})$/;
 export interface TakeoverTerms {
   /** Port of the ops endpoint; undefined when there is none. */
   readonly opsPort: () => number | undefined;
+  /** The same of the probe port. */
+  readonly probePort: () => number | undefined;
   /** It is certain: every path leads to the successor. */
   readonly onTakenOver: (successor: { readonly pid: number }) => void;
   /** Frees the ops port, which the successor wants. */
@@ -64,6 +66,7 @@ export class Incumbent implements LockTalk {
       endpoints: listeners.length,
       unix: listeners.filter((listener) => listener instanceof UnixListener).length,
       opsPort: this.#terms?.opsPort(),
+      probePort: this.#terms?.probePort(),
     };
   }
 

@@ -172,6 +172,7 @@ const SILENT: LockTalk = {
     endpoints: 1,
     unix: 1,
     opsPort: undefined,
+    probePort: undefined,
   }),
   hear: (_line, conversation) => conversation.close(),
 };

@@ -5,7 +5,7 @@ import type { Greeting } from "./greeting.ts";
 import { joinLock, Lock, tellPid, type LockTalk } from "./lock.ts";
 
 /** The live Outrigger whose place is to be taken. */
-export type Predecessor = Pick<Greeting, "pid" | "id" | "opsPort">;
+export type Predecessor = Pick<Greeting, "pid" | "id" | "opsPort" | "probePort">;
 
 /** The locks of all paths, each ours or with our place in line for it. */
 export interface Succession {

@@ -4,7 +4,7 @@ import { judge } from "./health.ts";
 import { ProbePort } from "./probe-port.ts";
 import type { Standing } from "../snapshot.ts";
 import type { SnapshotSource } from "./routes.ts";
-import { openOpsServer } from "./server.ts";
+import { openOpsServer, type OpsServer } from "./server.ts";
 
 /** Where both ports get their facts from. */
 export interface OpsSource extends SnapshotSource {
@@ -17,35 +17,67 @@ export interface OpsPortsOptions extends OpsSource {
   readonly log: Logger;
 }
 
-/** The ports for those who watch us, while we hold them. */
-export interface OpsPorts {
-  /** Address of the ops endpoint; undefined when it is off. */
-  readonly ops: OpsEndpoint | undefined;
-  /** Address of the probe port; undefined when it is off. */
-  readonly probe: OpsEndpoint | undefined;
-  /** Opens or closes the probe port; to be called whenever readiness may have changed. */
-  follow(): void;
-  /** Gives back both; the ops endpoint sends the answers that have begun. */
-  close(): Promise<void>;
+/** A port that could not be had, and why. */
+export interface OpsRefusal {
+  readonly port: "ops" | "probe";
+  readonly error: unknown;
 }
 
-/** Opens the ops endpoint and takes the probe port: both, or neither. */
-export async function openOpsPorts({ config, log, ...source }: OpsPortsOptions): Promise<OpsPorts> {
-  const server = config.ops && (await openOpsServer({ endpoint: config.ops, log, ...source }));
-  const isReady = (): boolean => judge("readyz", source.standing()).passed;
-  try {
-    const probe = config.probe && (await ProbePort.claim({ endpoint: config.probe, log, isReady }));
-    return {
-      ops: server?.address,
-      probe: probe?.address,
-      follow: () => probe?.follow(),
-      async close() {
-        probe?.close();
-        await server?.close();
-      },
-    };
-  } catch (error) {
-    await server?.close();
-    throw error;
+/** The ports for those who watch us: the ops endpoint and the probe port, each as soon as it can be had. */
+export class OpsPorts {
+  readonly #options: OpsPortsOptions;
+  #server: OpsServer | undefined;
+  #probe: ProbePort | undefined;
+  #isClosed = false;
+
+  constructor(options: OpsPortsOptions) {
+    this.#options = options;
+  }
+
+  /** Address of the ops endpoint; undefined while it is not open, or off. */
+  get ops(): OpsEndpoint | undefined {
+    return this.#server?.address;
+  }
+
+  /** Address of the probe port; undefined while we do not have it, or off. */
+  get probe(): OpsEndpoint | undefined {
+    return this.#probe?.address;
+  }
+
+  /** Opens the ops endpoint and takes the probe port, as far as that is not done; resolves to those that were refused. */
+  async open(): Promise<readonly OpsRefusal[]> {
+    const refused: OpsRefusal[] = [];
+    await this.#openServer().catch((error: unknown) => refused.push({ port: "ops", error }));
+    await this.#claimProbe().catch((error: unknown) => refused.push({ port: "probe", error }));
+    this.follow();
+    return refused;
+  }
+
+  /** Opens or closes the probe port; to be called whenever readiness may have changed. */
+  follow(): void {
+    this.#probe?.follow();
+  }
+
+  /** Gives back both; the ops endpoint sends the answers that have begun. Nothing is opened any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#probe?.close();
+    await this.#server?.close();
+  }
+
+  async #openServer(): Promise<void> {
+    const { config, ...options } = this.#options;
+    if (config.ops === undefined || this.#server !== undefined || this.#isClosed) return;
+    this.#server = await openOpsServer({ endpoint: config.ops, ...options });
+    // A close that came meanwhile did not know of it.
+    if (this.#isClosed) await this.#server.close();
+  }
+
+  async #claimProbe(): Promise<void> {
+    const { config, log, standing } = this.#options;
+    if (config.probe === undefined || this.#probe !== undefined || this.#isClosed) return;
+    const isReady = (): boolean => judge("readyz", standing()).passed;
+    this.#probe = await ProbePort.claim({ endpoint: config.probe, log, isReady });
+    if (this.#isClosed) this.#probe.close();
   }
 }

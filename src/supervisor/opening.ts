@@ -1,11 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import { describeError, errnoOf, OutriggerError } from "../errors.ts";
 import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
+import { formatHostPort } from "../host-port.ts";
 import type { Handover } from "../listener/change-hands.ts";
 import type { EndToEndCheck } from "../listener/listener.ts";
 import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import { openOpsPorts, type OpsPorts, type OpsSource } from "../ops/ports.ts";
+import { OpsPorts, type OpsRefusal, type OpsSource } from "../ops/ports.ts";
 import { Ledger } from "./ledger.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
@@ -13,6 +15,8 @@ import type { WorkerStart } from "./worker-slot.ts";
 
 /** How long the one we relieve may take to let go of its ops port. */
 const OPS_FREE_WITHIN_MS = 5_000;
+const RETRY_INTERVAL_MS = 1_000;
+const FAILED = { ops: "ops endpoint failed", probe: "probe port cannot be opened" } as const;
 
 export interface OpeningOptions {
   readonly config: Config;
@@ -36,13 +40,20 @@ export class Opening {
   readonly #options: OpeningOptions;
   #listeners: ListenerManager | undefined;
   #workers: WorkerSet | undefined;
-  #ops: OpsPorts | undefined;
-  /** Why the ops endpoint and the probe port could not be opened yet. */
-  #opsRefusal: OutriggerError | undefined;
+  readonly #ops: OpsPorts;
+  /** Those of the ops endpoint and the probe port that are still to come. */
+  #refused: readonly OpsRefusal[] = [];
+  /** The one we relieve has let go of them, as far as it had them. */
+  #hasSucceeded = false;
+  /** The attempt to open them that is under way, or was last. */
   #lateOps: Promise<void> | undefined;
+  /** Aborts when we let go of the ops endpoint, for somebody else or at our end. */
+  readonly #opsUnwanted = new AbortController();
 
   constructor(options: OpeningOptions) {
     this.#options = options;
+    const { config, log, source } = options;
+    this.#ops = new OpsPorts({ config, log, ...source });
   }
 
   get listeners(): ListenerManager | undefined {
@@ -54,7 +65,7 @@ export class Opening {
   }
 
   /** The ops endpoint and the probe port. */
-  get ops(): OpsPorts | undefined {
+  get ops(): OpsPorts {
     return this.#ops;
   }
 
@@ -65,15 +76,17 @@ export class Opening {
     signal.throwIfAborted();
     const listeners = (this.#listeners = await this.#claim());
     const { predecessor } = listeners;
-    if (this.#opsRefusal !== undefined && predecessor?.opsPort !== config.ops?.port) {
-      throw this.#opsRefusal;
+    for (const { port, error } of this.#refused) {
+      const portOfPredecessor = port === "ops" ? predecessor?.opsPort : predecessor?.probePort;
+      if (portOfPredecessor !== config[port]?.port) throw error;
     }
     if (predecessor !== undefined) log.info({ from: predecessor.pid }, "taking over");
     this.#workers = this.#createWorkers(listeners);
     await this.#unlessAborted(this.#workers.start(config.minReady));
     const replaced = await this.#unlessAborted(listeners.publish(check, signal));
     for (const { address } of replaced) log.warn({ address }, "stale socket replaced");
-    const wantsOps = this.#opsRefusal !== undefined;
+    // Its probe port closes by itself, because it is not ready any more.
+    const wantsOps = this.#isRefused("ops");
     // From here on there is no way back: the one we relieve ends, and a stop of ours is a drain.
     const handover = await listeners.succeed(check, { wantsOps });
     return { listeners, ...(handover && { handover }) };
@@ -86,14 +99,19 @@ export class Opening {
     return { config: { ...config, endpoints }, checkTarget: this.#options.checkTarget };
   }
 
-  /** Port of the ops endpoint, also while it is still to come; undefined when there is none. */
+  /** Port of the ops endpoint, also while the one we relieve has it; undefined when there is none. */
   get opsPort(): number | undefined {
-    return this.#ops?.ops?.port ?? (this.#opsRefusal && this.#options.config.ops?.port);
+    return this.#ops.ops?.port ?? this.#portOfPredecessor("ops");
+  }
+
+  /** The same of the probe port. */
+  get probePort(): number | undefined {
+    return this.#ops.probe?.port ?? this.#portOfPredecessor("probe");
   }
 
   /**
-   * Opens the ops endpoint where the one we relieve had its port. We serve by then: so a failure is
-   * told, and nothing else.
+   * Opens the ops endpoint and the probe port where the one we relieve had them. We serve by then: so
+   * a failure is told, and tried again until it works or nobody wants it. Resolves after the first attempt.
    */
   openLateOps(handover: Handover): Promise<void> {
     this.#lateOps = this.#openLateOps(handover);
@@ -102,21 +120,23 @@ export class Opening {
 
   /** Closes the ops endpoint before all else; resolves once its port is free. */
   async letGoOfOps(): Promise<void> {
+    this.#opsUnwanted.abort();
     await this.#lateOps;
     // Answers that have begun are sent; nothing new is accepted from here on.
-    void this.#ops?.close();
+    void this.#ops.close();
   }
 
   /** What cannot be cleaned up must not keep the rest open, nor us from ending; resolves to whether all of it was. */
   async close(): Promise<boolean> {
     let isClean = true;
+    this.#opsUnwanted.abort();
     try {
       await this.#listeners?.close();
     } catch (error) {
       isClean = false;
       this.#options.log.error({ error: describeError(error) }, "close failed");
     }
-    await this.#ops?.close();
+    await this.#ops.close();
     return isClean;
   }
 
@@ -131,39 +151,60 @@ export class Opening {
       ledger,
       log,
       startCommand: this.startOf(config),
-      onChange: () => this.#ops?.follow(),
+      onChange: () => this.#ops.follow(),
     });
   }
 
   async #openOps(): Promise<void> {
-    const { config } = this.#options;
-    try {
-      await this.#listenForOps();
-    } catch (error) {
+    const { takeover } = this.#options.config;
+    this.#refused = await this.#ops.open();
+    for (const { error } of this.#refused) {
       const isInUse = error instanceof OutriggerError && errnoOf(error.cause) === "EADDRINUSE";
-      if (!config.takeover || !isInUse) throw error;
-      this.#opsRefusal = error;
+      if (!takeover || !isInUse) throw error;
     }
   }
 
+  /** A stop does not end this: probes and metrics are wanted while we drain, too. */
   async #openLateOps({ opsFree }: Handover): Promise<void> {
-    const { log, signal } = this.#options;
-    if (this.#opsRefusal === undefined) return;
+    if (this.#refused.length === 0) return;
     const limit = new Deadline(OPS_FREE_WITHIN_MS);
-    await settledBefore(opsFree, AbortSignal.any([limit.signal, signal]));
+    await settledBefore(opsFree, AbortSignal.any([limit.signal, this.#opsUnwanted.signal]));
     limit.clear();
-    try {
-      if (!signal.aborted) await this.#listenForOps();
-    } catch (error) {
-      log.error({ error: describeError(error) }, "ops endpoint failed");
+    this.#hasSucceeded = true;
+    this.#refused = await this.#ops.open();
+    for (const { port, error } of this.#refused) {
+      const { message } = describeError(error);
+      this.#options.log.error({ error: message }, FAILED[port]);
     }
-    this.#opsRefusal = undefined;
+    void this.#openUntilDone();
   }
 
-  async #listenForOps(): Promise<void> {
-    const { config, log, source } = this.#options;
-    this.#ops = await openOpsPorts({ config, log, ...source });
-    this.#ops.follow();
+  async #openUntilDone(): Promise<void> {
+    const { signal } = this.#opsUnwanted;
+    while (this.#refused.length > 0) {
+      await delay(RETRY_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return;
+      this.#lateOps = this.#openAgain();
+      await this.#lateOps;
+    }
+  }
+
+  async #openAgain(): Promise<void> {
+    const before = this.#ops.ops;
+    this.#refused = await this.#ops.open();
+    const { ops } = this.#ops;
+    if (before !== undefined || ops === undefined) return;
+    this.#options.log.info({ address: formatHostPort(ops) }, "ops endpoint open");
+  }
+
+  /** Once we have asked for it and did not get it, somebody else has it. */
+  #portOfPredecessor(port: OpsRefusal["port"]): number | undefined {
+    if (this.#hasSucceeded || !this.#isRefused(port)) return undefined;
+    return this.#options.config[port]?.port;
+  }
+
+  #isRefused(port: OpsRefusal["port"]): boolean {
+    return this.#refused.some((refusal) => refusal.port === port);
   }
 
   /** A name to look up may take longer than a stop may wait; what is claimed after one is given back. */

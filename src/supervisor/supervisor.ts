@@ -116,7 +116,7 @@ export class Supervisor {
       }
       if (handover !== undefined) await this.#opening.openLateOps(handover);
       const { ops } = this.#opening;
-      return { listeners: listeners.listeners, ops: ops?.ops, probe: ops?.probe };
+      return { listeners: listeners.listeners, ops: ops.ops, probe: ops.probe };
     } catch (error) {
       const { reason } = this.#aborted.signal;
       await this.#abandon();
@@ -188,6 +188,7 @@ export class Supervisor {
     const { log } = this.#options;
     listeners.offer({
       opsPort: () => this.#opening.opsPort,
+      probePort: () => this.#opening.probePort,
       letGoOfOps: () => this.#opening.letGoOfOps(),
       onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
       onTakenOver: ({ pid }) => {
@@ -239,7 +240,7 @@ export class Supervisor {
       renewWorkers: this.#config.workers === 0 ? undefined : () => this.reload(this.#config),
       onChange: (endpoint, event) => {
         if (event === "socketLost") this.#snapshots.noteSocketLost();
-        this.#opening.ops?.follow();
+        this.#opening.ops.follow();
         onSocket?.(endpoint, event);
       },
     });
@@ -253,7 +254,7 @@ export class Supervisor {
     this.#phase = phase;
     if (phase === "ready") this.#snapshots.noteReady();
     if (phase === "draining") this.#snapshots.noteDrainStart();
-    this.#opening.ops?.follow();
+    this.#opening.ops.follow();
     this.#options.onPhase?.(phase);
   }
 }

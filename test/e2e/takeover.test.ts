@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { lstat, readdir } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { appPath } from "../helpers/apps.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { openRequest, readResponse, request, type Response } from "../helpers/http.ts";
-import { knock } from "../helpers/knock.ts";
+import { knock, knockPort } from "../helpers/knock.ts";
 import { Load } from "../helpers/load.ts";
 import { assertAllAnswered } from "../helpers/loaded-pod.ts";
 import { errorLines, timesLogged } from "../helpers/log-count.ts";
@@ -15,7 +17,7 @@ import { needs } from "../helpers/needs.ts";
 import { freePort, startNginx } from "../helpers/nginx.ts";
 import { runningInGroup } from "../helpers/process-group.ts";
 import { startProgram, type Program, type ProgramOptions } from "../helpers/program.ts";
-import type { Scope } from "../helpers/scope.ts";
+import { onEnd, type Scope } from "../helpers/scope.ts";
 import { accepted, keepAliveAgent, queued, STOPPED } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
@@ -279,6 +281,57 @@ describe("the ops port of both", () => {
     assert.deepEqual(await readdir(dir), names);
   });
 });
+
+describe("the probe port of both", () => {
+  for (const kind of ["another", "no"]) {
+    it(`changes hands with ${kind} ops endpoint`, TIMEOUT, async (t) => {
+      const { path } = await makePlace(t);
+      const port = await freePort();
+      const ops = kind === "no" ? "off" : "127.0.0.1:0";
+      const options = { ops, args: ["--probe", `127.0.0.1:${port}`] };
+      const old = await startReady(t, path, options);
+      const next = takeOver(t, path, options);
+      assert.equal((await next.ready())["probe"], `127.0.0.1:${port}`);
+      assert.deepEqual(await old.exit(), STOPPED);
+      assert.equal(await knockPort({ host: "127.0.0.1", port }), "connected");
+      assert.deepEqual([...errorLines(old), ...errorLines(next)], []);
+      await stopCleanly(next);
+    });
+  }
+
+  it("is refused when a stranger has it and nobody serves", TIMEOUT, async (t) => {
+    const { dir, path } = await makePlace(t);
+    const probe = await startStranger(t);
+    const next = takeOver(t, path, { ops: "off", args: ["--probe", probe] });
+    assert.deepEqual(await next.exit(), REFUSED);
+    assert.match(next.stderr, /Cannot listen on probe port .*: address already in use/);
+    assert.deepEqual(await readdir(dir), []);
+  });
+
+  it("is refused when a stranger has it, though the ops port would do", TIMEOUT, async (t) => {
+    const { dir, path } = await makePlace(t);
+    const ops = `127.0.0.1:${await freePort()}`;
+    const old = await startReady(t, path, { ops });
+    const probe = await startStranger(t);
+    const names = await readdir(dir);
+    const next = takeOver(t, path, { ops, args: ["--probe", probe] });
+    assert.deepEqual(await next.exit(), REFUSED);
+    assert.match(next.stderr, /Cannot listen on probe port .*: address already in use/);
+    assert.deepEqual(await readdir(dir), names);
+    assert.equal((await request({ port: await old.opsPort(), path: "/readyz" })).status, 200);
+    await stopCleanly(old);
+  });
+});
+
+/** The address of somebody who listens on a TCP port. */
+async function startStranger(scope: Scope): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1");
+  onEnd(scope, () => server.close());
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  return `127.0.0.1:${address.port}`;
+}
 
 describe("a new version that fails", () => {
   const failing: Readonly<Record<string, StartOptions>> = {

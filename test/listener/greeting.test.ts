@@ -9,13 +9,16 @@ const GREETING: Greeting = {
   endpoints: 3,
   unix: 2,
   opsPort: 9464,
+  probePort: 9465,
 };
 
 describe("parseGreeting", () => {
   it("reads what formatGreeting writes", () => {
     for (const opsPort of [9464, undefined]) {
-      const greeting = { ...GREETING, opsPort };
-      assert.deepEqual(parseGreeting(formatGreeting(greeting)), greeting);
+      for (const probePort of [9465, undefined]) {
+        const greeting = { ...GREETING, opsPort, probePort };
+        assert.deepEqual(parseGreeting(formatGreeting(greeting)), greeting);
+      }
     }
   });
 

@@ -59,6 +59,7 @@ function offer(manager: ListenerManager, terms: Partial<TakeoverTerms> = {}): st
   manager.startGuard(({ finding }) => finding.isLost && events.push("lost"));
   manager.offer({
     opsPort: () => undefined,
+    probePort: () => undefined,
     letGoOfOps: async () => void events.push("ops"),
     onTakenOver: ({ pid }) => events.push(`taken over by ${pid}`),
     onRecovered: ({ address }) => events.push(`recovered ${basename(address)}`),
@@ -534,6 +535,7 @@ describe("a successor that dies", () => {
         endpoints: 1,
         unix: 1,
         opsPort: undefined,
+        probePort: undefined,
       }),
       hear: (_line, conversation) => conversation.close(),
     });
