@@ -18,10 +18,12 @@ export interface RelieverOptions<Worker extends SheddingWorker> {
   readonly isSettling: () => boolean;
 }
 
-/** Moves some busy connections away from workers that are busier than the others. */
+/** Moves some busy connections away from workers that are busier than the others in two windows in a row. */
 export class Reliever<Worker extends SheddingWorker> {
   readonly #options: RelieverOptions<Worker>;
   readonly #meter = new LoadMeter<Worker>();
+  /** Who was overloaded in the window before this one: once may be another program on the processor. */
+  #suspects: ReadonlySet<Worker> = new Set();
   #cancelHold: (() => void) | undefined;
   #isStopped = false;
 
@@ -33,11 +35,15 @@ export class Reliever<Worker extends SheddingWorker> {
   note(worker: Worker, loop: LoopStats): void {
     const { clock, isSettling } = this.#options;
     if (this.#isStopped || this.#cancelHold !== undefined) return;
-    if (isSettling()) return this.#meter.reset();
+    if (isSettling()) return this.#suspect([]);
     this.#meter.note(worker, { atMs: clock.now(), loop });
     const loads = this.#meter.read(clock.now());
-    const relief = planRelief(loads ?? new Map<Worker, number>());
-    if (loads !== undefined && relief.size > 0) this.#relieve(loads, relief);
+    if (loads === undefined) return;
+    const relief = planRelief(loads);
+    const lasting = new Map([...relief].filter(([each]) => this.#suspects.has(each)));
+    if (lasting.size > 0) this.#relieve(loads, lasting);
+    else if (relief.size > 0) this.#suspect(relief.keys());
+    else this.#suspects = new Set();
   }
 
   leave(worker: Worker): void {
@@ -56,6 +62,12 @@ export class Reliever<Worker extends SheddingWorker> {
     for (const [worker, share] of relief)
       for (const endpoint of endpoints) worker.shed(endpoint, { connections: CONNECTIONS, share });
     this.#cancelHold = clock.after(HOLD_MS, () => this.#release());
+    this.#suspect([]);
+  }
+
+  /** Measures anew, with an eye on these. */
+  #suspect(workers: Iterable<Worker>): void {
+    this.#suspects = new Set(workers);
     this.#meter.reset();
   }
 

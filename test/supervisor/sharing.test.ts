@@ -164,10 +164,10 @@ describe("Sharing", () => {
   });
 
   describe("by load", () => {
-    it("relieves a worker that is busier than the others for three seconds", () => {
+    it("relieves a worker that is busier than the others in two windows of three seconds", () => {
       const { have, work, workers } = setUp("load", 3);
       have(8, 8, 8);
-      work(3, 4, 1, 1);
+      work(7, 4, 1, 1);
       assert.deepEqual(workers[0]?.orders, []);
       work(1, 4, 1, 1);
       assert.deepEqual(
@@ -176,10 +176,22 @@ describe("Sharing", () => {
       );
     });
 
+    it("leaves those alone that are busy for a moment, one after the other", () => {
+      const { have, work, ordered } = setUp("load", 3);
+      have(8, 8, 8);
+      for (let round = 0; round < 10; round += 1) {
+        work(1, 4, 1, 1);
+        work(3, 1, 1, 1);
+        work(1, 1, 4, 1);
+        work(3, 1, 1, 1);
+      }
+      assert.deepEqual(ordered(), [[], [], []]);
+    });
+
     it("lets it take none meanwhile", () => {
       const { have, work, workers, clock } = setUp("load", 3);
       have(8, 8, 8);
-      work(4, 4, 1, 1);
+      work(8, 4, 1, 1);
       const shut = (): boolean[] => workers.map(({ isShut }) => isShut);
       assert.deepEqual(shut(), [true, false, false]);
       have(8, 8, 8);
@@ -191,7 +203,7 @@ describe("Sharing", () => {
     it("measures anew before it acts again", () => {
       const { have, work, ordered } = setUp("load", 2);
       have(8, 8);
-      work(13, 4, 1);
+      work(22, 4, 1);
       const count = ordered()[0]?.length ?? 0;
       assert.ok(count === 2 || count === 3, `${count} orders`);
     });
