@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { COUNTER_SLOTS } from "../counters.ts";
+import { COUNTER_SLOTS, EndpointCounters } from "../counters.ts";
 
 /** Memory as files: where there is none, or none that can be written, counts travel by reports alone. */
 const MEMORY_DIR = "/dev/shm";
@@ -50,4 +50,18 @@ export class CounterPage {
   close(): void {
     closeSync(this.descriptor);
   }
+}
+
+/** What was written, or what was reported where that is later: a worker may have stopped writing. */
+export function latestOf(
+  written: CountersByEndpoint,
+  reported: CountersByEndpoint,
+): CountersByEndpoint {
+  const latest = Object.entries(written).map(([endpoint, slots]) => {
+    const counters = new EndpointCounters(slots);
+    // Every slot only ever grows, so the larger is the later one.
+    counters.raiseTo(new EndpointCounters(reported[endpoint]));
+    return [endpoint, counters.slots] as const;
+  });
+  return Object.fromEntries(latest);
 }

@@ -1,4 +1,3 @@
-import { EndpointCounters } from "../counters.ts";
 import { OutriggerError, type ErrorDescription } from "../errors.ts";
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
@@ -7,6 +6,7 @@ import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from
 import type { WorkerState } from "../snapshot.ts";
 import { addUpCounts } from "./add-up-counts.ts";
 import type { BlockedStack } from "./blocked-stack.ts";
+import { latestOf } from "./counter-page.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker may take past its deadline before it is killed; its app's shutdown hook has 500 ms of it. */
@@ -256,15 +256,9 @@ export class WorkerHandle {
 
   /** The last report with the counts that the worker has written since. */
   #readCounts(reported: WorkerSnapshot | undefined): WorkerSnapshot | undefined {
-    const written = this.#process.counters?.page.read();
-    if (reported === undefined || written === undefined) return reported;
-    const counters = Object.entries(written).map(([endpoint, slots]) => {
-      const later = new EndpointCounters(slots);
-      // It may have stopped writing: every slot only ever grows, so the larger is the later one.
-      later.raiseTo(new EndpointCounters(reported.counters[endpoint]));
-      return [endpoint, later.slots] as const;
-    });
-    return { ...reported, counters: Object.fromEntries(counters) };
+    const { counters } = this.#process;
+    if (reported === undefined || counters === undefined) return reported;
+    return { ...reported, counters: latestOf(counters.page.read(), reported.counters) };
   }
 
   #answer(id: number): void {

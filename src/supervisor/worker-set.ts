@@ -1,10 +1,11 @@
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
-import { describeError, OutriggerError } from "../errors.ts";
+import { OutriggerError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import { noRestarts, type BackoffView, type RestartReason, type WorkerView } from "../snapshot.ts";
 import type { Ledger } from "./ledger.ts";
 import { OomKills } from "./oom-kills.ts";
+import { Recycling } from "./recycling.ts";
 import { Rescue } from "./rescue.ts";
 import { Sharing } from "./sharing.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
@@ -28,8 +29,6 @@ export interface WorkerSetOptions {
   readonly random?: () => number;
 }
 
-const RECYCLE_RETRY_MS = 30_000;
-
 /** The workers of one process: one in each slot, and another in its place when it ends. */
 export class WorkerSet {
   readonly restarts: Record<RestartReason, number> = noRestarts();
@@ -40,8 +39,7 @@ export class WorkerSet {
   #startCommand: WorkerStart;
   /** One change at a time, so that no more than one worker is ever on top. */
   #turns: Promise<void> = Promise.resolve();
-  /** Slots whose worker has served long enough; each takes back the timer until the next try. */
-  readonly #recycling = new Map<WorkerSlot, () => void>();
+  readonly #recycling: Recycling;
   readonly #oomKills: OomKills;
   readonly #rescue: Rescue;
   readonly #sharing: Sharing<WorkerHandle>;
@@ -64,6 +62,12 @@ export class WorkerSet {
       mode: options.startCommand.config.balance,
       endpoints: options.listeners.map(({ endpoint }) => endpoint.name),
       clock: this.#clock,
+    });
+    this.#recycling = new Recycling({
+      clock: this.#clock,
+      log: options.log,
+      inTurn: (change) => this.#inTurn(change),
+      readGraceMs: () => this.#graceMs,
     });
     this.#rescue = new Rescue({
       clock: this.#clock,
@@ -212,7 +216,7 @@ export class WorkerSet {
     this.#rescue.stop();
     this.#sharing.stop();
     for (const slot of this.#slots) slot.stopRestart();
-    for (const cancel of this.#recycling.values()) cancel();
+    this.#recycling.stop();
   }
 
   get #graceMs(): number {
@@ -226,26 +230,6 @@ export class WorkerSet {
     });
     this.#turns = turn.catch(() => {});
     return turn;
-  }
-
-  /** A successor that cannot start is tried again when the worker reports next, but not at once. */
-  async #recycle(slot: WorkerSlot, worn: WorkerHandle, reason: RestartReason): Promise<void> {
-    if (this.#recycling.has(slot)) return;
-    this.#recycling.set(slot, () => {});
-    const { log } = this.#options;
-    log.info({ worker: slot.index, reason }, "recycling worker");
-    try {
-      await this.#inTurn(async () => {
-        // It may have ended before its turn came.
-        if (slot.isFilledBy(worn)) await slot.succeed(reason, () => this.#graceMs);
-      });
-      this.#recycling.delete(slot);
-    } catch (error) {
-      if (!this.#isFilling) return;
-      log.error({ worker: slot.index, reason, error: describeError(error) }, "recycling failed");
-      const cancel = this.#clock.after(RECYCLE_RETRY_MS, () => this.#recycling.delete(slot));
-      this.#recycling.set(slot, cancel);
-    }
   }
 
   /** Whatever else is under way; only where its slot is being handed over already, that is waited for. */
@@ -293,7 +277,7 @@ export class WorkerSet {
         this.#options.onChange?.();
       },
       onRestart: (reason) => (this.restarts[reason] += 1),
-      onWorn: (worn, reason) => void this.#recycle(slot, worn, reason),
+      onWorn: (worn, reason) => void this.#recycling.recycle(slot, worn, reason),
       onGone: (handle) => {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
         this.#forced += handle.forced;

@@ -5,16 +5,9 @@ import type { Logger } from "../log/logger.ts";
 import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
 import type { BackoffView, RestartReason } from "../snapshot.ts";
 import { addUpCounts } from "./add-up-counts.ts";
+import { CrashAccount } from "./crash-account.ts";
 import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
-import {
-  FRESH_ACCOUNT,
-  isFailing,
-  isHopeless,
-  LIVED_LONG_MS,
-  planRestart,
-  type RestartAccount,
-} from "./restart-policy.ts";
 import { judgeEnd } from "./worker-end.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
@@ -69,9 +62,7 @@ export class WorkerSlot {
   #current: WorkerHandle | undefined;
   /** Successors that are not ready yet, and predecessors that finish. */
   readonly #others = new Set<WorkerHandle>();
-  #account: RestartAccount = FRESH_ACCOUNT;
-  /** Its workers end again and again, and not each time is worth a log line. */
-  #isQuiet = false;
+  readonly #crashes = new CrashAccount();
   #cancelRestart: (() => void) | undefined;
   #restartAtMs = 0;
   #spawnFailures = 0;
@@ -96,7 +87,7 @@ export class WorkerSlot {
 
   /** It does not serve, and its last workers did not last. */
   get isFailing(): boolean {
-    return this.#current?.state !== "ready" && isFailing(this.#account);
+    return this.#current?.state !== "ready" && this.#crashes.isFailing;
   }
 
   /** The worker that fills it and is ready; undefined while there is none. */
@@ -111,14 +102,15 @@ export class WorkerSlot {
 
   /** How long it waits to be filled again, and why; undefined while it does not wait. */
   get backoff(): BackoffView | undefined {
-    if (this.#cancelRestart === undefined || this.#account.failures < 2) return undefined;
+    const { failures } = this.#crashes;
+    if (this.#cancelRestart === undefined || failures < 2) return undefined;
     const retryInMs = Math.max(this.#restartAtMs - this.#options.clock.now(), 0);
-    return { slot: this.index, failures: this.#account.failures, retryInMs };
+    return { slot: this.index, failures, retryInMs };
   }
 
   /** It does not serve, and filling it keeps failing. */
   get isHopeless(): boolean {
-    return this.#current?.state !== "ready" && isHopeless(this.#account);
+    return this.#current?.state !== "ready" && this.#crashes.isHopeless;
   }
 
   /** Fills the slot; resolves when its worker is ready, rejects when that cannot start. */
@@ -236,7 +228,7 @@ export class WorkerSlot {
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
     if (this.#current !== handle || handle.state !== "ready") return;
-    if (this.#account.failures > 0 && handle.livedMs >= LIVED_LONG_MS) this.#settle(handle);
+    this.#settle(handle);
     const { livedMs, reported } = handle;
     const requests = addUpCounts(reported, ({ answered }) => answered);
     const residentBytes = reported?.process.residentBytes ?? 0;
@@ -248,7 +240,8 @@ export class WorkerSlot {
     const { log, onState } = this.#options;
     const fields = { worker: handle.slot, pid: handle.pid };
     onState(handle);
-    if (handle.state === "ready") log[this.#isQuiet ? "debug" : "info"](fields, "worker ready");
+    if (handle.state === "ready")
+      log[this.#crashes.isQuiet ? "debug" : "info"](fields, "worker ready");
     if (handle.state !== "exited") return;
     const isCurrent = this.#current === handle;
     if (isCurrent) this.#current = undefined;
@@ -259,12 +252,11 @@ export class WorkerSlot {
       log.info({ ...fields, ...handle.exit, reason: this.#leaving.get(handle) }, "worker exited");
   }
 
-  /** A worker stays: what went before is forgotten. */
-  #settle({ slot, pid }: WorkerHandle): void {
-    const { failures } = this.#account;
-    if (this.#isQuiet) this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
-    this.#account = FRESH_ACCOUNT;
-    this.#isQuiet = false;
+  /** Forgets what went before when a worker stays. */
+  #settle({ slot, pid, livedMs }: WorkerHandle): void {
+    const { failures, isQuiet } = this.#crashes;
+    if (this.#crashes.settle(livedMs) && isQuiet)
+      this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
   }
 
   #refill(ended: WorkerHandle): void {
@@ -273,9 +265,7 @@ export class WorkerSlot {
     const { reason, detail } = judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () =>
       oomKills.claim(),
     );
-    const { delayMs, account, isNews } = planRestart(this.#account, ended.livedMs, random());
-    this.#account = account;
-    this.#isQuiet = account.failures > 1 && !isNews;
+    const { delayMs, account, isNews } = this.#crashes.note(ended.livedMs, random());
     onRestart(reason);
     log[isNews ? "warn" : "debug"](
       {

@@ -73,7 +73,7 @@ async function heal(world: World, invariants: Invariants): Promise<void> {
   assert.deepEqual(behind, [], `everybody has version ${world.version}`);
 }
 
-/** Lets every worker do well what it is about to do; whether there was anything. */
+/** Lets every worker do well what it is about to do; false when there was nothing. */
 function help({ living }: World): boolean {
   let hasHelped = false;
   for (const worker of living) {

@@ -84,7 +84,7 @@ export class ModelWorker {
     this.#inbox.push(command);
   }
 
-  /** Carries out what it was told; whether there was anything. */
+  /** Carries out what it was told; false when there was nothing. */
   obey(): boolean {
     if (!this.isResponsive) return false;
     const commands = this.#inbox;
