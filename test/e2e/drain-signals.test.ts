@@ -8,8 +8,8 @@ import { EXIT_CODES } from "../../src/errors.ts";
 import { answering, serveCode } from "../helpers/app-file.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { openRequest } from "../helpers/http.ts";
-import { assertAllAnswered, startLoadedPod } from "../helpers/loaded-pod.ts";
-import { errorLines, everReady, logged } from "../helpers/log-count.ts";
+import { assertLeavesAfterNginx, startLoadedPod } from "../helpers/loaded-pod.ts";
+import { everReady, logged } from "../helpers/log-count.ts";
 import { needs, needsRoot } from "../helpers/needs.ts";
 import { freePort } from "../helpers/nginx.ts";
 import { NOBODY, startProgramAs } from "../helpers/other-user.ts";
@@ -234,13 +234,7 @@ describe("a signal to the whole process group under load", needs("nginx"), () =>
       await pod.load.answers(20);
       process.kill(-program.pid, signal);
       await program.line("draining");
-      await pod.load.answers(100);
-      pod.nginx.signal("SIGQUIT");
-      await Promise.all([pod.load.refused(), pod.nginx.exit(20_000)]);
-      await assertAllAnswered(pod);
-      assert.deepEqual(await program.exit(), STOPPED);
-      await assertGone(pod.service);
-      assert.deepEqual(errorLines(program), []);
+      await assertLeavesAfterNginx(pod);
     });
   }
 });

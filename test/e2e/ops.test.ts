@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { openDescriptors } from "../helpers/kernel.ts";
+import { knockOften } from "../helpers/knock.ts";
 import { freePort } from "../helpers/nginx.ts";
 import { startProgram } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
@@ -182,24 +183,6 @@ describe("/status", () => {
 
 describe("load balancers that only connect", () => {
   /** Opens and ends connections to the ops endpoint as `end` does. */
-  async function knock(
-    { opsPort }: Serving,
-    count: number,
-    end: (socket: Socket) => void,
-  ): Promise<void> {
-    for (let done = 0; done < count; done += 50) {
-      const closed = Array.from({ length: 50 }, async () => {
-        const socket = connect({ host: "127.0.0.1", port: opsPort });
-        await once(socket, "connect");
-        const gone = once(socket, "close");
-        socket.resume();
-        end(socket);
-        await gone;
-      });
-      await within(DEADLINE_MS, Promise.all(closed), "the connections to end");
-    }
-  }
-
   /** Fails unless the program has as many descriptors as before, and said nothing above debug. */
   async function assertUntouched(
     { program }: Serving,
@@ -227,7 +210,7 @@ describe("load balancers that only connect", () => {
       const service = await serveApp(t, "hello.mjs", { args: ["--log-level", "debug"] });
       await service.ops("/livez");
       const before = await stateOf(service);
-      await knock(service, 300, end);
+      await knockOften({ host: "127.0.0.1", port: service.opsPort }, 300, end);
       await assertUntouched(service, before);
       assert.equal((await service.ops("/livez")).status, 200);
     });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { eventually, within } from "../helpers/deadline.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { openDescriptors } from "../helpers/kernel.ts";
-import { knockPort } from "../helpers/knock.ts";
+import { knockOften, knockPort } from "../helpers/knock.ts";
 import { freePort } from "../helpers/nginx.ts";
 import { portOf, startProgram, type Program } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
@@ -185,17 +185,7 @@ describe("load balancers at the probe port", () => {
     it(`leave no trace with ${what}, 300 times`, async (t) => {
       const service = await serveWithProbe(t, "hello.mjs", { args: ["--log-level", "debug"] });
       const before = await stateOf(service);
-      for (let done = 0; done < 300; done += 50) {
-        const closed = Array.from({ length: 50 }, async () => {
-          const socket = connect(service.probe).on("error", () => {});
-          await once(socket, "connect");
-          const gone = once(socket, "close");
-          socket.resume();
-          end(socket);
-          await gone;
-        });
-        await within(DEADLINE_MS, Promise.all(closed), "the connections to end");
-      }
+      await knockOften(service.probe, 300, end);
       await assertUntouched(service, before);
       assert.equal(await knockPort(service.probe), "connected");
     });

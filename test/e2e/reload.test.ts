@@ -3,7 +3,11 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { answering, serveCode } from "../helpers/app-file.ts";
-import { assertAllAnswered, assertNothingLost, startLoadedPod } from "../helpers/loaded-pod.ts";
+import {
+  assertLeavesAfterNginx,
+  assertNothingLost,
+  startLoadedPod,
+} from "../helpers/loaded-pod.ts";
 import { errorLines, everReady, logged, timesLogged } from "../helpers/log-count.ts";
 import { needs } from "../helpers/needs.ts";
 import { startProgram } from "../helpers/program.ts";
@@ -51,13 +55,7 @@ describe("SIGHUP under load", needs("nginx"), () => {
     await program.line("reload started");
     program.signal("SIGTERM");
     await program.line("draining");
-    await pod.load.answers(100);
-    pod.nginx.signal("SIGQUIT");
-    await Promise.all([pod.load.refused(), pod.nginx.exit(20_000)]);
-    await assertAllAnswered(pod);
-    assert.deepEqual(await program.exit(), STOPPED);
-    await assertGone(pod.service);
-    assert.deepEqual(errorLines(program), []);
+    await assertLeavesAfterNginx(pod);
   });
 });
 

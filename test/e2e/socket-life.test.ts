@@ -24,6 +24,7 @@ import { scrape } from "../helpers/metrics.ts";
 import { needsRoot } from "../helpers/needs.ts";
 import { listenForeign } from "../helpers/other-owners.ts";
 import { NOBODY, startProgramAs } from "../helpers/other-user.ts";
+import { makePlace } from "../helpers/place.ts";
 import { runningInGroup } from "../helpers/process-group.ts";
 import { startProgram, type Program, type ProgramOptions } from "../helpers/program.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
@@ -38,16 +39,6 @@ const NOTICED_WITHIN_MS = 2_000;
 /** From a stop signal during a start to the end. */
 const ABANDONED_WITHIN_MS = 2_000;
 const GONE_WITHIN_MS = 10_000;
-
-interface Place {
-  readonly dir: string;
-  readonly path: string;
-}
-
-async function makePlace(scope: Scope): Promise<Place> {
-  const dir = await tempDir(scope);
-  return { dir, path: join(dir, "app.sock") };
-}
 
 interface StartOptions extends Partial<ProgramOptions> {
   /** (hello) */

@@ -15,6 +15,7 @@ import { errorLines, timesLogged } from "../helpers/log-count.ts";
 import { scrape } from "../helpers/metrics.ts";
 import { needs } from "../helpers/needs.ts";
 import { freePort, startNginx } from "../helpers/nginx.ts";
+import { makePlace } from "../helpers/place.ts";
 import { runningInGroup } from "../helpers/process-group.ts";
 import { startProgram, type Program, type ProgramOptions } from "../helpers/program.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
@@ -27,16 +28,6 @@ const CHAIN = 20;
 const RIVALS = 5;
 const KILLS = 12;
 const REFUSED = { code: 3, signal: null };
-
-interface Place {
-  readonly dir: string;
-  readonly path: string;
-}
-
-async function makePlace(scope: Scope): Promise<Place> {
-  const dir = await tempDir(scope);
-  return { dir, path: join(dir, "app.sock") };
-}
 
 interface StartOptions extends Partial<ProgramOptions> {
   /** (hello) */

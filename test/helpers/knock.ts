@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, type NetConnectOpts } from "node:net";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { errnoOf } from "../../src/errors.ts";
 import { within } from "./deadline.ts";
@@ -19,6 +19,25 @@ export function knockPort(address: {
   readonly port: number;
 }): Promise<string> {
   return knockOn(address);
+}
+
+/** Connects to a port so many times, 50 at once, and ends each connection in that way. */
+export async function knockOften(
+  target: { readonly host: string; readonly port: number },
+  times: number,
+  end: (socket: Socket) => void,
+): Promise<void> {
+  for (let done = 0; done < times; done += 50) {
+    const closed = Array.from({ length: 50 }, async () => {
+      const socket = connect(target).on("error", () => {});
+      await once(socket, "connect");
+      const gone = once(socket, "close");
+      socket.resume();
+      end(socket);
+      await gone;
+    });
+    await within(DEADLINE_MS, Promise.all(closed), "the connections to end");
+  }
 }
 
 async function knockOn(target: NetConnectOpts): Promise<string> {

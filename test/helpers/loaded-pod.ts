@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { eventually } from "./deadline.ts";
 import { Load } from "./load.ts";
-import { everReady } from "./log-count.ts";
+import { errorLines, everReady } from "./log-count.ts";
 import { startNginx, type Nginx } from "./nginx.ts";
 import type { Scope } from "./scope.ts";
 import { serveApp, type Serving } from "./serving.ts";
+import { assertGone, STOPPED } from "./stopping.ts";
 
 const DEADLINE_MS = 30_000;
 const REQUESTS = "http_server_request_duration_seconds_count";
@@ -42,6 +43,21 @@ export async function startLoadedPod(
   const load = new Load({ port: nginx.port });
   await load.answers(50);
   return { service, nginx, load };
+}
+
+/**
+ * Lets nginx go, for which a program that drains is waiting. Fails unless nothing was lost, nothing
+ * is left, and nothing was worth an error.
+ */
+export async function assertLeavesAfterNginx(pod: LoadedPod): Promise<void> {
+  const { program } = pod.service;
+  await pod.load.answers(100);
+  pod.nginx.signal("SIGQUIT");
+  await Promise.all([pod.load.refused(), pod.nginx.exit(20_000)]);
+  await assertAllAnswered(pod);
+  assert.deepEqual(await program.exit(), STOPPED);
+  await assertGone(pod.service);
+  assert.deepEqual(errorLines(program), []);
 }
 
 /** Ends the load and fails unless every request was answered at the first attempt, and counted. */
