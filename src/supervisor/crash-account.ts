@@ -6,6 +6,7 @@ import {
   planRestart,
   type RestartAccount,
   type RestartPlan,
+  type WorkerEnd,
 } from "./restart-policy.ts";
 
 /** What a slot remembers of workers that ended soon after their start, and how much of it the log has to hear. */
@@ -34,9 +35,9 @@ export class CrashAccount {
     return this.#isQuiet;
   }
 
-  /** Notes the end of a worker that had been ready for so long; tells when to try again. */
-  note(livedMs: number, random: number): RestartPlan {
-    const plan = planRestart(this.#account, livedMs, random);
+  /** Notes the end of a worker; tells when to try again. */
+  note(end: WorkerEnd): RestartPlan {
+    const plan = planRestart(this.#account, end);
     this.#account = plan.account;
     this.#isQuiet = plan.account.failures > 1 && !plan.isNews;
     return plan;

@@ -1,13 +1,23 @@
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 30_000;
-/** Failures from which on the delay is the longest. */
-const LONGEST_FROM = 2 + Math.ceil(Math.log2(LONGEST_DELAY_MS / FIRST_DELAY_MS));
+/** All slots together start no more than one worker in that time: a start costs up to a third of a second of a core. */
+const START_EVERY_MS = 10_000;
 /** A worker that served this long has not failed to start: its end opens a new account. */
 export const LIVED_LONG_MS = 10_000;
 /** Ends in a row that make a crash loop. */
 const FAILING_AFTER = 3;
 /** Random share by which a delay is shortened, so that slots do not fail in step. */
 const JITTER = 0.2;
+
+/** An end of a worker, as far as it matters for the next. */
+export interface WorkerEnd {
+  /** How long the worker had been ready. */
+  readonly livedMs: number;
+  /** A number from 0 to 1. */
+  readonly random: number;
+  /** Slots that may be failing just like this one, itself included. */
+  readonly slots: number;
+}
 
 /** What a slot remembers of the workers that filled it. */
 export interface RestartAccount {
@@ -29,22 +39,22 @@ const NEWS_EVERY = 10;
 
 /**
  * Decides how long to wait before a slot is filled again: not at all the first time, then 100 ms,
- * doubled at every further failure up to 30 s.
- *
- * @param livedMs How long the worker that ended had been ready.
- * @param random A number from 0 to 1.
+ * doubled at every further failure up to 30 s, or 10 s for each slot if that is more.
  */
-export function planRestart(account: RestartAccount, livedMs: number, random: number): RestartPlan {
-  const failures = livedMs >= LIVED_LONG_MS ? 1 : account.failures + 1;
+export function planRestart(account: RestartAccount, end: WorkerEnd): RestartPlan {
+  const failures = end.livedMs >= LIVED_LONG_MS ? 1 : account.failures + 1;
+  const longestMs = Math.max(LONGEST_DELAY_MS, START_EVERY_MS * end.slots);
+  const longestFrom = 2 + Math.ceil(Math.log2(longestMs / FIRST_DELAY_MS));
+  const backoffMs = failures === 1 ? 0 : Math.min(growing(failures), longestMs);
   return {
-    delayMs: Math.round(backoffOf(failures) * (1 - JITTER * random)),
+    delayMs: Math.round(backoffMs * (1 - JITTER * end.random)),
     account: { failures },
-    isNews: failures <= LONGEST_FROM || (failures - LONGEST_FROM) % NEWS_EVERY === 0,
+    isNews: failures <= longestFrom || (failures - longestFrom) % NEWS_EVERY === 0,
   };
 }
 
-function backoffOf(failures: number): number {
-  return failures === 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (failures - 2), LONGEST_DELAY_MS);
+function growing(failures: number): number {
+  return FIRST_DELAY_MS * 2 ** (failures - 2);
 }
 
 /** Whether workers have failed so often in a row that the next one is not to be counted on. */
@@ -53,6 +63,6 @@ export function isFailing({ failures }: RestartAccount): boolean {
 }
 
 /** Whether replacing has failed so often that only a restart of the whole process may help. */
-export function isHopeless(account: RestartAccount): boolean {
-  return account.failures > 2 && FIRST_DELAY_MS * 2 ** (account.failures - 2) > LONGEST_DELAY_MS;
+export function isHopeless({ failures }: RestartAccount): boolean {
+  return failures > 2 && growing(failures) > LONGEST_DELAY_MS;
 }

@@ -264,6 +264,7 @@ export class WorkerSet {
       oomKills: this.#oomKills,
       clock: this.#clock,
       readStart: () => this.#startCommand,
+      readSize: () => this.size,
       isWanted: () => this.#isFilling && this.#hasServed,
       onState: (handle) => {
         if (handle.state === "ready") this.#sharing.join(handle);
@@ -278,6 +279,10 @@ export class WorkerSet {
       },
       onRestart: (reason) => (this.restarts[reason] += 1),
       onWorn: (worn, reason) => void this.#recycling.recycle(slot, worn, reason),
+      onStay: () => {
+        // What kept this one from staying may have kept the others.
+        for (const other of this.#active) other.retry();
+      },
       onGone: (handle) => {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
         this.#forced += handle.forced;

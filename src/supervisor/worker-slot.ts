@@ -40,6 +40,8 @@ export interface WorkerSlotOptions {
   readonly oomKills: OomKills;
   /** What the next worker is started with. */
   readonly readStart: () => WorkerStart;
+  /** Slots there are. */
+  readonly readSize: () => number;
   /** Whether a worker that ends now is to be replaced. */
   readonly isWanted: () => boolean;
   readonly onRestart: (reason: RestartReason) => void;
@@ -51,6 +53,8 @@ export interface WorkerSlotOptions {
   readonly onLoad: (handle: WorkerHandle, load: LoadReport) => void;
   /** Told what the event loop of a worker that serves has done. */
   readonly onLoop: (handle: WorkerHandle, loop: LoopStats) => void;
+  /** Told when a worker stays, after others had not. */
+  readonly onStay: () => void;
   /** Told once of every worker that is gone. */
   readonly onGone: (handle: WorkerHandle) => void;
 }
@@ -176,6 +180,13 @@ export class WorkerSlot {
     return this.#isRetired;
   }
 
+  /** Fills the slot at once if it waits for its time. */
+  retry(): void {
+    if (this.#cancelRestart === undefined) return;
+    this.stopRestart();
+    void this.#fillAgain();
+  }
+
   /** Takes back a restart that waits for its time. */
   stopRestart(): void {
     this.#cancelRestart?.();
@@ -255,17 +266,22 @@ export class WorkerSlot {
   /** Forgets what went before when a worker stays. */
   #settle({ slot, pid, livedMs }: WorkerHandle): void {
     const { failures, isQuiet } = this.#crashes;
-    if (this.#crashes.settle(livedMs) && isQuiet)
-      this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
+    if (!this.#crashes.settle(livedMs)) return;
+    if (isQuiet) this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
+    this.#options.onStay();
   }
 
   #refill(ended: WorkerHandle): void {
-    const { clock, random, log, onRestart, oomKills } = this.#options;
-    const { exit, hasBeenReady, snapshot } = ended;
+    const { clock, random, log, onRestart, oomKills, readSize } = this.#options;
+    const { exit, hasBeenReady, livedMs, snapshot } = ended;
     const { reason, detail } = judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () =>
       oomKills.claim(),
     );
-    const { delayMs, account, isNews } = this.#crashes.note(ended.livedMs, random());
+    const { delayMs, account, isNews } = this.#crashes.note({
+      livedMs,
+      random: random(),
+      slots: readSize(),
+    });
     onRestart(reason);
     log[isNews ? "warn" : "debug"](
       {

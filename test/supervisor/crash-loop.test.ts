@@ -19,13 +19,13 @@ interface Setup {
   readonly lines: readonly RecordedLine[];
 }
 
-/** One worker that serves; the test may make spawning fail. */
-async function serving(beforeSpawn: () => void = () => {}): Promise<Setup> {
+/** Workers that serve; the test may make spawning fail. */
+async function serving(beforeSpawn: () => void = () => {}, size = 1): Promise<Setup> {
   const { spawn, workers } = fakeSpawn();
   const { log, lines } = recordingLogger();
   const clock = new FakeClock();
   const set = new WorkerSet({
-    size: 1,
+    size,
     spawn: (...given) => {
       beforeSpawn();
       return spawn(...given);
@@ -37,8 +37,8 @@ async function serving(beforeSpawn: () => void = () => {}): Promise<Setup> {
     log,
     random: () => 0,
   });
-  const started = set.start(1);
-  workers[0]?.ready();
+  const started = set.start(size);
+  for (const worker of workers) worker.ready();
   await started;
   return { set, clock, workers, lines };
 }
@@ -110,6 +110,47 @@ describe("a worker that crashes again and again", () => {
     assert.deepEqual(set.backoffs, [{ slot: 0, failures: 2, retryInMs: 70 }]);
     clock.advance(70);
     assert.deepEqual(set.backoffs, []);
+  });
+});
+
+describe("workers that all crash again and again", () => {
+  /** All end until each slot waits for its longest. */
+  async function failing(size: number): Promise<Setup> {
+    const setup = await serving(() => {}, size);
+    const { clock, workers, set } = setup;
+    let next = 0;
+    while (!set.isStuck) {
+      for (; next < workers.length; next += 1) workers[next]?.exit({ code: 1 });
+      clock.advance(1_000);
+    }
+    return setup;
+  }
+
+  it("are started no more often, all together, than once in ten seconds", async () => {
+    const { clock, workers } = await failing(8);
+    const before = workers.length;
+    let next = before;
+    for (let second = 0; second < 1_600; second += 1) {
+      clock.advance(1_000);
+      for (; next < workers.length; next += 1) workers[next]?.exit({ code: 1 });
+    }
+    const starts = workers.length - before;
+    assert.ok(starts >= 150 && starts <= 170, `${starts} starts in 1,600 s`);
+  });
+
+  it("are all tried again once one of them stays", async () => {
+    const { clock, workers, set } = await failing(4);
+    const before = workers.length;
+    while (workers.length === before) clock.advance(100);
+    const [stays, ...others] = workers.slice(before);
+    for (const other of others) other.exit({ code: 1 });
+    stays?.ready();
+    clock.advance(10_000);
+    const tried = workers.length;
+    const waiting = set.backoffs.length;
+    assert.ok(waiting > 0);
+    stays?.report(workerSnapshot());
+    assert.deepEqual([set.backoffs, workers.length - tried], [[], waiting]);
   });
 });
 

@@ -10,8 +10,8 @@ import { World, type WorldOptions } from "./model/world.ts";
 const { MODEL_SEED, MODEL_RUNS = "200" } = process.env;
 const EVENTS = 100;
 const GRACE_MS = 5_000;
-/** Longer than the longest delay before a slot is filled again, and before recycling is tried again. */
-const HEALED_WITHIN_MS = 62_000;
+/** Longer than the longest delay before one of a dozen slots is filled again, and before recycling is tried again. */
+const HEALED_WITHIN_MS = 122_000;
 
 interface Story {
   readonly options: WorldOptions;

@@ -10,10 +10,10 @@ import { forAll } from "../helpers/for-all.ts";
 import type { Chance } from "../helpers/random.ts";
 
 /** Delays of workers that end one after the other, each after having lived so long. */
-function delays(lives: readonly number[], random: () => number = () => 0): number[] {
+function delays(lives: readonly number[], random: () => number = () => 0, slots = 1): number[] {
   let account = FRESH_ACCOUNT;
   return lives.map((livedMs) => {
-    const plan = planRestart(account, livedMs, random());
+    const plan = planRestart(account, { livedMs, random: random(), slots });
     account = plan.account;
     return plan.delayMs;
   });
@@ -42,6 +42,30 @@ describe("planRestart", () => {
         assert.ok(delay >= 0 && delay <= 30_000, `${delay} ms at ${random}`);
   });
 
+  for (const [slots, longestMs] of [
+    [3, 30_000],
+    [4, 40_000],
+    [64, 640_000],
+  ] as const) {
+    it(`waits ${longestMs} ms at most where ${slots} slots may fail alike`, () =>
+      assert.equal(delays(SHORT_LIVES, () => 0, slots).at(-1), longestMs));
+  }
+
+  it("calls news every growth of the delay, and then one end in ten", () => {
+    for (const slots of [1, 64]) {
+      let account = FRESH_ACCOUNT;
+      const plans = SHORT_LIVES.map((livedMs) => {
+        const plan = planRestart(account, { livedMs, random: 0, slots });
+        ({ account } = plan);
+        return plan;
+      });
+      const longest = plans.findIndex(({ delayMs }) => delayMs === plans.at(-1)?.delayMs);
+      const news = plans.flatMap(({ isNews }, index) => (isNews ? [index] : []));
+      const later = SHORT_LIVES.map((_, tens) => longest + 10 * tens).filter((at) => at < 40);
+      assert.deepEqual(news, [...Array(longest).keys(), ...later]);
+    }
+  });
+
   it("never waits less than before without jitter", () => {
     const all = delays(SHORT_LIVES);
     assert.deepEqual(
@@ -58,7 +82,9 @@ describe("planRestart", () => {
 
   it("leaves the account it was given as it was", () => {
     const account = Object.freeze({ failures: 3 });
-    assert.deepEqual(planRestart(account, 0, 0).account, { failures: 4 });
+    assert.deepEqual(planRestart(account, { livedMs: 0, random: 0, slots: 1 }).account, {
+      failures: 4,
+    });
     assert.deepEqual(account, { failures: 3 });
   });
 });

@@ -29,31 +29,30 @@ export interface CrashLoop {
 }
 
 const APP = fileURLToPath(new URL("./crash-app.ts", import.meta.url));
-const WORKERS = 4;
-/** Ten delays from 100 ms, doubled up to 30 s. */
-const RAMP_MS = 52_000;
-const STEADY_MS = 60_000;
+/** Eleven delays from 100 ms, doubled up to 40 s with four workers and 80 s with eight. */
+const RAMP_MS = 103_000;
+const STEADY_MS = 160_000;
 const STARTED_WITHIN_MS = 20_000;
 
 /** Lets every worker crash at its start from now on, and looks on. */
-export async function measureCrashLoop(): Promise<CrashLoop> {
+export async function measureCrashLoop(workers: number): Promise<CrashLoop> {
   return await withPlace({ isRecycling: false }, async (scope, { dir, socket }) => {
     const broken = join(dir, "broken");
     const program = startProgram(scope, {
       args: [
         ...[APP, "--socket", socket, "--ops", "127.0.0.1:0", "--access-log", "off"],
-        ...["--workers", String(WORKERS), "--min-ready", String(WORKERS)],
+        ...["--workers", String(workers), "--min-ready", String(workers)],
       ],
       env: { COMPARE_BROKEN: broken },
     });
     const port = await program.opsPort();
-    const allRan = (): true | undefined => program.workerPids().length === WORKERS || undefined;
+    const allRan = (): true | undefined => program.workerPids().length === workers || undefined;
     await eventually(STARTED_WITHIN_MS, allRan, "all workers");
     writeFileSync(broken, "");
     for (const pid of program.workerPids()) process.kill(pid, "SIGKILL");
     const ramp = await watch(program, port, RAMP_MS);
     const steady = await watch(program, port, STEADY_MS);
-    return { workers: WORKERS, ramp, steady };
+    return { workers, ramp, steady };
   });
 }
 

@@ -25,6 +25,7 @@ const CHURN_WORKERS = [2, 4];
 const CHURN_ROUNDS = 9;
 const CHURN_CONNECTIONS = 10_000;
 const LOGGED_CRASHES = 1_000;
+const CRASHING_WORKERS = [4, 8];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -92,8 +93,10 @@ async function churn(): Promise<void> {
 }
 
 async function crashLoop(): Promise<void> {
-  const loop = await measureCrashLoop();
-  console.log(formatCrashLoop(loop, await countCrashLog(LOGGED_CRASHES, loop.workers)));
+  for (const workers of CRASHING_WORKERS) {
+    const loop = await measureCrashLoop(workers);
+    console.log(formatCrashLoop(loop, await countCrashLog(LOGGED_CRASHES, workers)));
+  }
 }
 
 await main();
