@@ -26,6 +26,7 @@ export const REJECT_REASONS = [
   "bad_request",
   "headers_too_large",
   "request_timeout",
+  "proxy_protocol",
 ] as const;
 
 /** Upper bounds of the duration histogram, in seconds (OpenTelemetry `http.server.request.duration`). */

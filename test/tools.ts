@@ -8,6 +8,7 @@ const PACKAGES = {
   curl: "curl",
   promtool: "prometheus",
   h2load: "nghttp2-client",
+  haproxy: "haproxy",
   tini: "tini",
   busybox: "busybox",
 } as const;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
+import { isIPv6, type Socket } from "node:net";
 import { readRequestHeaders } from "./request-headers.ts";
 import { findClient, type Client, type TrustedProxies } from "./forwarded.ts";
 
@@ -35,6 +35,15 @@ export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void 
   Object.assign(socket, { [ENDPOINT]: endpoint });
   // Node keeps what it was asked for once; when the connection has closed, the kernel cannot tell any more.
   void socket.remoteAddress;
+}
+
+/** Makes a connection one of whom its proxy says it is: in `context`, the access log, and wherever an app looks. */
+export function assignPeer(socket: Socket, { address, port }: Required<Client>): void {
+  Object.defineProperties(socket, {
+    remoteAddress: { value: address },
+    remotePort: { value: port },
+    remoteFamily: { value: isIPv6(address) ? "IPv6" : "IPv4" },
+  });
 }
 
 /** Name of the endpoint a request came in on; undefined for one that Outrigger does not serve. */

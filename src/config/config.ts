@@ -6,7 +6,11 @@ interface AppEndpointOptions {
   readonly backlog: number;
   /** Open connections per worker above which further ones are answered 503; 0 is no limit. */
   readonly maxConnections: number;
+  readonly proxyProtocol: ProxyProtocolMode;
 }
+
+/** Whether a connection begins with a PROXY header: never, where its sender likes, or always. */
+export type ProxyProtocolMode = "off" | "optional" | "require";
 
 /** A Unix socket with a name in the file system. */
 export interface UnixEndpoint extends AppEndpointOptions {
@@ -129,6 +133,7 @@ export const DEFAULTS = {
   workerTimeoutMs: 30_000,
   backlog: 4096,
   maxConnections: 0,
+  proxyProtocol: "off",
   keepAliveTimeoutMs: 75_000,
   headersTimeoutMs: 60_000,
   requestTimeoutMs: 300_000,

@@ -1,3 +1,4 @@
+import type { ProxyProtocolMode } from "./config.ts";
 import { suggestNearest } from "./nearest.ts";
 import { ValueError } from "./value-error.ts";
 import { parseAccount, parseBacklog, parseCount, parseMode } from "./values.ts";
@@ -9,6 +10,7 @@ export interface EndpointOptions {
   readonly owner: string | undefined;
   readonly backlog: number | undefined;
   readonly maxConnections: number | undefined;
+  readonly proxyProtocol: ProxyProtocolMode | undefined;
   readonly name: string | undefined;
 }
 
@@ -33,6 +35,7 @@ export function parseEndpointOptions(query: string): EndpointOptions {
     owner: readOption(pairs, "owner", parseAccount),
     backlog: readOption(pairs, "backlog", parseBacklog),
     maxConnections: readOption(pairs, "max-connections", parseCount),
+    proxyProtocol: readOption(pairs, "proxy-protocol", parseProxyProtocol),
     name: readOption(pairs, "name", parseEndpointName),
   };
 }
@@ -75,13 +78,8 @@ function refuseUnsupported(pairs: Pairs): void {
   }
   if (pairs.has("tls-ca") && !hasCertificate)
     throw refuse("tls-ca", "tls-ca is given without tls-cert and tls-key");
-  const proxy = pairs.get("proxy-protocol");
-  if (proxy !== undefined && proxy !== "on" && proxy !== "off") {
-    throw refuse(proxy, `proxy-protocol "${proxy}" is unknown: expected on or off`);
-  }
   if (http !== undefined && http !== "1") throw notYet(`http=${http}`);
   if (hasCertificate) throw notYet("tls-cert");
-  if (proxy === "on") throw notYet("proxy-protocol=on");
 }
 
 function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | undefined {
@@ -94,6 +92,11 @@ function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | 
       ? refuse(text, `${key} "${text}" is refused, ${thrown.reason}`)
       : thrown;
   }
+}
+
+function parseProxyProtocol(text: string): ProxyProtocolMode {
+  if (text === "require" || text === "optional" || text === "off") return text;
+  throw refuse(text, "expected require, optional or off");
 }
 
 function notYet(option: string): ValueError {

@@ -57,6 +57,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["owner", file?.owner],
     ["backlog", endpoint.backlog],
     ["max-connections", endpoint.maxConnections],
+    ["proxy-protocol", endpoint.proxyProtocol === "off" ? undefined : endpoint.proxyProtocol],
     ["name", endpoint.name],
   ];
   const given = options.filter(([, value]) => value !== undefined);
@@ -78,6 +79,7 @@ function combine(
   const common = {
     backlog: options?.backlog ?? context.backlog,
     maxConnections: options?.maxConnections ?? context.maxConnections,
+    proxyProtocol: options?.proxyProtocol ?? DEFAULTS.proxyProtocol,
     name: options?.name,
   };
   if (target.kind !== "unix") {

@@ -40,6 +40,7 @@ function readSocket(
     owner: undefined,
     backlog: context.backlog,
     maxConnections: context.maxConnections,
+    proxyProtocol: DEFAULTS.proxyProtocol,
     name: undefined,
   };
 }

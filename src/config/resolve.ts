@@ -23,6 +23,7 @@ import {
 } from "./layers.ts";
 import { OPTIONS } from "./options.ts";
 import { resolveEndpoints } from "./resolve-endpoints.ts";
+import { formatAddress } from "./endpoint.ts";
 import { ValueError } from "./value-error.ts";
 
 /** Less than two reports in a row may be late on any busy machine. */
@@ -48,6 +49,8 @@ export interface ConfigInput {
 export function resolveConfig(input: ConfigInput): Config {
   const layers = openLayers(input);
   const endpoints = resolveEndpoints(layers, input.cwd);
+  const trustedProxies = choose(layers, "trusted-proxies")?.value ?? DEFAULTS.trustedProxies;
+  for (const endpoint of endpoints) refuseUnheardProxies(endpoint, trustedProxies);
   const workers = resolveWorkers(layers, input.cpuCount);
   const ops = resolveOps(layers, endpoints);
   return {
@@ -67,7 +70,7 @@ export function resolveConfig(input: ConfigInput): Config {
       level: choose(layers, "log-level")?.value ?? DEFAULTS.logLevel,
       accessLog: choose(layers, "access-log")?.value ?? DEFAULTS.accessLog,
     },
-    trustedProxies: choose(layers, "trusted-proxies")?.value ?? DEFAULTS.trustedProxies,
+    trustedProxies,
   };
 }
 
@@ -108,6 +111,19 @@ function resolveOps(
   if (chosen !== undefined) withPlace(chosen.layer, "ops", () => refuseOpsConflict(ops, endpoints));
   else refuseDefaultOpsConflict(ops, endpoints);
   return ops;
+}
+
+/** PROXY headers are believed from trusted peers only: where there can be none, the option would do nothing or shut everybody out. */
+function refuseUnheardProxies(endpoint: Endpoint, trusted: readonly string[]): void {
+  if (endpoint.proxyProtocol === "off") return;
+  const isTcp = endpoint.kind === "tcp";
+  if (trusted.some((entry) => (entry === "unix") !== isTcp)) return;
+  const wanted = isTcp ? "the address of the proxy" : '"unix"';
+  throw new ValueError(
+    formatAddress(endpoint),
+    `proxy-protocol=${endpoint.proxyProtocol} believes trusted peers only: add ${wanted} to --trusted-proxies`,
+    "ERR_ENDPOINT",
+  );
 }
 
 function resolveProbe(

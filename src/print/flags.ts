@@ -35,7 +35,7 @@ function formatEndpoints(endpoints: readonly Endpoint[]): readonly string[] {
 
 /** With the options that are not as they would be anyway. */
 function formatWithOptions(endpoint: Endpoint): string {
-  const { backlog, maxConnections, name } = endpoint;
+  const { backlog, maxConnections, name, proxyProtocol } = endpoint;
   const address = formatAddress(endpoint);
   const file = endpoint.kind === "unix" ? endpoint : undefined;
   const options = [
@@ -44,6 +44,7 @@ function formatWithOptions(endpoint: Endpoint): string {
     ["owner", file?.owner],
     ["backlog", backlog === DEFAULTS.backlog ? undefined : backlog],
     ["max-connections", maxConnections === DEFAULTS.maxConnections ? undefined : maxConnections],
+    ["proxy-protocol", proxyProtocol === DEFAULTS.proxyProtocol ? undefined : proxyProtocol],
     ["name", name === "app" || name === address ? undefined : name],
   ].filter(([, value]) => value !== undefined);
   const query = options.map(([key, value]) => `${key}=${value}`).join("&");
@@ -58,6 +59,6 @@ function toValues(config: Config): Readonly<Record<string, string>> {
 }
 
 /** Whether the short form can say it all. */
-function isPlain({ owner, name }: Endpoint & { readonly kind: "unix" }): boolean {
-  return owner === undefined && name === "app";
+function isPlain({ owner, name, proxyProtocol }: Endpoint & { readonly kind: "unix" }): boolean {
+  return owner === undefined && name === "app" && proxyProtocol === DEFAULTS.proxyProtocol;
 }

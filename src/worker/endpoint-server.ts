@@ -1,17 +1,19 @@
 import net, { type BoundSocket, type Socket } from "node:net";
 import type { App } from "../app/app.ts";
-import { assignEndpoint, type EndpointContext } from "../app/context.ts";
-import type { Endpoint, HttpConfig } from "../config/config.ts";
+import { assignEndpoint, assignPeer, type EndpointContext } from "../app/context.ts";
+import type { Endpoint, HttpConfig, ProxyProtocolMode } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
 import { createNodeEngine } from "../http/node.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
+import type { Logger } from "../log/logger.ts";
 import type { ShedOrder } from "../protocol.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { Gate, type Load } from "./gate.ts";
+import { receiveProxyHeader } from "./proxy-reception.ts";
 import { Shedder } from "./shedder.ts";
 import { turnAway } from "./turn-away.ts";
 
@@ -24,6 +26,7 @@ export interface EndpointServerOptions {
   readonly counters: EndpointCounters;
   readonly app: App;
   readonly http: HttpConfig;
+  readonly log: Logger;
   readonly checkTarget: string;
   /** Tells the supervisor how many connections are open. */
   readonly reportLoad: (load: Load) => void;
@@ -165,7 +168,7 @@ export class EndpointServer {
   }
 
   #accept(socket: Socket): void {
-    const { maxConnections } = this.#options.endpoint;
+    const { maxConnections, proxyProtocol } = this.#options.endpoint;
     if (maxConnections > 0 && this.connections.count >= maxConnections) {
       turnAway(socket, {
         checkTarget: this.#options.checkTarget,
@@ -175,6 +178,25 @@ export class EndpointServer {
     }
     assignEndpoint(socket, this.#options.context);
     this.connections.add(socket);
-    this.#engine.serve(socket);
+    if (proxyProtocol === "off") this.#engine.serve(socket);
+    else this.#receive(socket, proxyProtocol);
+  }
+
+  #receive(socket: Socket, mode: Exclude<ProxyProtocolMode, "off">): void {
+    const { context, http, checkTarget, log } = this.#options;
+    receiveProxyHeader(socket, {
+      mode,
+      isTrusted: context.trusted.isTrusted(socket),
+      checkTarget,
+      withinMs: http.headersTimeoutMs,
+      onServe: (source) => {
+        if (source !== undefined) assignPeer(socket, source);
+        this.#engine.serve(socket);
+      },
+      onRefused: (reason) => {
+        this.counters.countRejected("proxy_protocol");
+        log.debug({ endpoint: this.name, reason }, "PROXY header refused");
+      },
+    });
   }
 }

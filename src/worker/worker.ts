@@ -146,6 +146,7 @@ export class Worker {
         counters: counterWriter.counters[index] ?? new EndpointCounters(),
         app,
         http: config.http,
+        log: this.#host.log,
         checkTarget: command.checkTarget,
         onAnswered,
         reportLoad: (load) => this.#host.report({ type: "load", endpoint: endpoint.name, ...load }),

@@ -109,7 +109,7 @@ describe("checkAddress", () => {
   });
 
   it("warns of what nginx has no form for, and says nothing of TCP", () => {
-    const common = { name: "app", backlog: 1, maxConnections: 0 };
+    const common = { name: "app", backlog: 1, maxConnections: 0, proxyProtocol: "off" } as const;
     assert.deepEqual(levels(checkAddress({ kind: "abstract", abstractName: "a", ...common })), [
       "warn",
     ]);

@@ -45,6 +45,7 @@ function drawEndpoint(chance: Chance): Endpoint {
     name: word(chance) + pick(["", "/x:[1]", "@b"]),
     backlog: 1 + below(2 ** 31 - 1),
     maxConnections: below(2 ** 31),
+    proxyProtocol: pick(["off", "optional", "require"] as const),
   };
   return pick<() => Endpoint>([
     () => ({ kind: "tcp", host: host(chance), port: below(65_536), ...common }),

@@ -5,7 +5,7 @@ import { nameEndpoints, refuseOpsConflict } from "../../src/config/endpoint-name
 import { formatAddress, formatEndpoint, parseEndpoint } from "../../src/config/endpoint.ts";
 
 const CONTEXT = { cwd: "/srv/app", backlog: 4096, maxConnections: 0 };
-const COMMON = { backlog: 4096, maxConnections: 0, name: undefined };
+const COMMON = { backlog: 4096, maxConnections: 0, proxyProtocol: "off", name: undefined };
 const UNIX = { kind: "unix", mode: 0o660, group: undefined, owner: undefined, ...COMMON };
 
 function parseAll(texts: readonly string[]): readonly Endpoint[] {
@@ -49,6 +49,7 @@ describe("parseEndpoint", () => {
     "127.0.0.1:65535": { kind: "tcp", host: "127.0.0.1", port: 65_535, ...COMMON },
     ":80?http=1": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=off": { kind: "tcp", host: "::", port: 80, ...COMMON },
+    ":80?proxy-protocol=require": { kind: "tcp", host: "::", port: 80, ...COMMON, proxyProtocol: "require" },
   }; // prettier-ignore
   for (const [text, endpoint] of Object.entries(understood)) {
     it(`understands ${text}`, () => assert.deepEqual(parseEndpoint(text, CONTEXT), endpoint));
@@ -128,7 +129,7 @@ describe("parseEndpoint", () => {
     ":80?tls-cert=a": /tls-cert is given without tls-key/,
     ":80?tls-key=a": /tls-key is given without tls-cert/,
     ":80?tls-ca=a": /tls-ca is given without/,
-    ":80?proxy-protocol=v3": /proxy-protocol "v3" is unknown/,
+    ":80?proxy-protocol=v3": /proxy-protocol "v3" is refused, expected require, optional or off/,
   }; // prettier-ignore
   for (const [text, message] of Object.entries(refused)) {
     it(`refuses ${JSON.stringify(text)} and quotes it`, () => {
@@ -155,7 +156,6 @@ describe("parseEndpoint", () => {
     ":80?http=auto",
     ":80?tls-cert=a&tls-key=b",
     ":80?tls-cert=a&tls-key=b&tls-ca=c",
-    ":80?proxy-protocol=on",
   ]) {
     // prettier-ignore
     it(`says that ${text} is not yet supported`, () => {

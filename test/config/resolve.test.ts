@@ -7,7 +7,15 @@ import { resolveConfig, type ConfigInput } from "../../src/config/resolve.ts";
 const DEFAULT_CONFIG: Config = {
   app: "./app.js",
   endpoints: [
-    { kind: "tcp", host: "127.0.0.1", port: 8000, backlog: 4096, maxConnections: 0, name: "app" },
+    {
+      kind: "tcp",
+      host: "127.0.0.1",
+      port: 8000,
+      backlog: 4096,
+      maxConnections: 0,
+      proxyProtocol: "off",
+      name: "app",
+    },
   ],
   takeover: false,
   ops: { host: "127.0.0.1", port: 9464 },
@@ -89,9 +97,9 @@ describe("resolveConfig", () => {
       endpoints: [
         {
           kind: "unix", path: "/run/a.sock", mode: 0o660, group: undefined, owner: undefined,
-          backlog: 1, maxConnections: 8, name: "/run/a.sock",
+          backlog: 1, maxConnections: 8, proxyProtocol: "off", name: "/run/a.sock",
         },
-        { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, name: "[::]:80" },
+        { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, proxyProtocol: "off", name: "[::]:80" },
       ],
       takeover: true,
       ops: { host: "::", port: 0 },

@@ -1,6 +1,6 @@
 import type { AbstractEndpoint, TcpEndpoint, UnixEndpoint } from "../../src/config/config.ts";
 
-const COMMON = { name: "app", backlog: 64, maxConnections: 0 };
+const COMMON = { name: "app", backlog: 64, maxConnections: 0, proxyProtocol: "off" } as const;
 
 /** A Unix endpoint as the config would have it, mode 0660. */
 export function unixEndpoint(path: string, overrides: Partial<UnixEndpoint> = {}): UnixEndpoint {

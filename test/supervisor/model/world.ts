@@ -231,7 +231,14 @@ export class World {
 
 function fakeListener(name: string): Listener {
   return {
-    endpoint: { kind: "abstract", abstractName: name, name, backlog: 1, maxConnections: 0 },
+    endpoint: {
+      kind: "abstract",
+      abstractName: name,
+      name,
+      backlog: 1,
+      maxConnections: 0,
+      proxyProtocol: "off",
+    },
     address: `@${name}`,
     get socket(): never {
       throw new Error("The model has no socket");
