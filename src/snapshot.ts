@@ -112,6 +112,8 @@ export interface Snapshot extends Standing {
   readonly startedAtMs: number;
   /** When the drain began. */
   readonly drainStartedAtMs: number | undefined;
+  /** When the drain cuts what is left. */
+  readonly drainDeadlineAtMs: number | undefined;
   readonly endpoints: readonly EndpointView[];
   readonly workers: readonly WorkerView[];
   readonly workerRestarts: Readonly<Record<RestartReason, number>>;

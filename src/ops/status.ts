@@ -1,20 +1,30 @@
-import { CLOSE_REASONS, REJECT_REASONS } from "../counters.ts";
+import { hostname } from "node:os";
+import {
+  CLOSE_REASONS,
+  DURATION_BOUNDS_SECONDS,
+  REJECT_REASONS,
+  type DurationSeries,
+} from "../counters.ts";
 import type { EndpointView, Snapshot, WorkerView } from "../snapshot.ts";
 import { openConnections } from "./endpoint-families.ts";
 import { judge } from "./health.ts";
+import type { EndpointBody, StatusBody, WorkerBody } from "./status-body.ts";
 
-/** Describes a snapshot for people: the body of `/status`, ready for JSON. */
-export function describeStatus(snapshot: Snapshot): object {
+/** Describes a snapshot for people and scripts: the body of `/status`, ready for JSON. */
+export function describeStatus(snapshot: Snapshot): StatusBody {
+  const { passed, checks } = judge("readyz", snapshot);
   return {
     version: snapshot.version,
     node: process.version,
+    host: hostname(),
     phase: snapshot.phase,
-    ready: judge("readyz", snapshot).passed,
+    ready: passed,
+    not_ready_because: checks.flatMap((check) => (check.outcome === "failed" ? check.reason : [])),
     started_at: asTime(snapshot.startedAtMs),
     uptime_seconds: Math.round((snapshot.takenAtMs - snapshot.startedAtMs) / 1000),
     taken_at: asTime(snapshot.takenAtMs),
-    drain_started_at:
-      snapshot.drainStartedAtMs === undefined ? undefined : asTime(snapshot.drainStartedAtMs),
+    drain_started_at: asTimeIf(snapshot.drainStartedAtMs),
+    drain_deadline_at: asTimeIf(snapshot.drainDeadlineAtMs),
     endpoints: snapshot.endpoints.map(describeEndpoint),
     workers: {
       wanted: snapshot.workersWanted,
@@ -35,7 +45,7 @@ export function describeStatus(snapshot: Snapshot): object {
   };
 }
 
-function describeEndpoint(endpoint: EndpointView): object {
+function describeEndpoint(endpoint: EndpointView): EndpointBody {
   const { name, transport, address, up, problem, counters, kernel } = endpoint;
   return {
     name,
@@ -52,19 +62,41 @@ function describeEndpoint(endpoint: EndpointView): object {
     },
     requests: {
       in_flight: Math.max(counters.inFlight, 0),
-      ended: counters.durations().reduce((total, series) => total + series.count, 0),
+      ...describeEnded(counters.durations()),
+    },
+  };
+}
+
+/** Adds the series of all methods up. */
+function describeEnded(
+  all: readonly DurationSeries[],
+): Omit<EndpointBody["requests"], "in_flight"> {
+  const byStatus: Record<string, number> = {};
+  const buckets = [...DURATION_BOUNDS_SECONDS, Number.POSITIVE_INFINITY].map((_, index) =>
+    all.reduce((sum, series) => sum + (series.buckets[index] ?? 0), 0),
+  );
+  for (const { status, count } of all) byStatus[status] = (byStatus[status] ?? 0) + count;
+  return {
+    ended: all.reduce((sum, { count }) => sum + count, 0),
+    by_status: byStatus,
+    duration: {
+      bounds_seconds: DURATION_BOUNDS_SECONDS,
+      buckets,
+      sum_seconds: all.reduce((sum, { sumSeconds }) => sum + sumSeconds, 0),
     },
   };
 }
 
 function describeWorker(
-  { slot, pid, state, connections, requestsInFlight, health, process: stats }: WorkerView,
+  { slot, pid, state, silentForMs, connections, requestsInFlight, health, ...worker }: WorkerView,
   nowMs: number,
-): object {
+): WorkerBody {
+  const stats = worker.process;
   return {
     slot,
     pid,
     state,
+    silent_seconds: Math.round(silentForMs / 1000),
     connections,
     requests_in_flight: requestsInFlight,
     healthy: health?.healthy,
@@ -72,13 +104,22 @@ function describeWorker(
     uptime_seconds:
       stats === undefined ? undefined : Math.round(nowMs / 1000 - stats.startTimeSeconds),
     resident_bytes: stats?.residentBytes,
+    // Without a sample it is 0, which no delay is.
+    event_loop_delay_seconds: stats?.eventLoopLagSeconds.p99 || undefined,
   };
 }
 
-function tally<Name extends string>(names: readonly Name[], count: (name: Name) => number): object {
+function tally<Name extends string>(
+  names: readonly Name[],
+  count: (name: Name) => number,
+): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, count(name)]));
 }
 
 function asTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+function asTimeIf(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : asTime(ms);
 }

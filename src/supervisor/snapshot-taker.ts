@@ -18,6 +18,8 @@ export interface Subject {
   readonly phase: Phase;
   readonly listeners: ListenerManager | undefined;
   readonly workers: WorkerSet | undefined;
+  /** When the drain cuts what is left (it has not begun). */
+  readonly drainDeadlineAtMs?: number | undefined;
 }
 
 /** Takes snapshots of a supervisor, and remembers what only happened once. */
@@ -63,7 +65,7 @@ export class SnapshotTaker {
   }
 
   /** Puts together what is known. */
-  take({ phase, listeners, workers }: Subject): Snapshot {
+  take({ phase, listeners, workers, drainDeadlineAtMs }: Subject): Snapshot {
     const readings = readWorkers(workers?.handles ?? []);
     const living = readings.map(({ snapshot }) => snapshot);
     return {
@@ -72,6 +74,7 @@ export class SnapshotTaker {
       version: this.#version,
       startedAtMs: this.#startedAtMs,
       drainStartedAtMs: this.#drainStartedAtMs,
+      drainDeadlineAtMs,
       endpoints: (listeners?.listeners ?? []).map((listener) =>
         this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
       ),
@@ -101,7 +104,7 @@ export class SnapshotTaker {
   #viewProgress({
     phase,
     workers,
-  }: Omit<Subject, "listeners">): Omit<Standing, "endpoints" | "workers"> {
+  }: Pick<Subject, "phase" | "workers">): Omit<Standing, "endpoints" | "workers"> {
     return {
       phase,
       hasStarted: this.#hasStarted,

@@ -89,7 +89,8 @@ export class Supervisor {
   /** What is known now, without asking anybody. */
   current(): Snapshot {
     const { listeners, workers } = this.#opening;
-    return this.#snapshots.take({ phase: this.#phase, listeners, workers });
+    const drainDeadlineAtMs = this.#deadline?.atMs;
+    return this.#snapshots.take({ phase: this.#phase, listeners, workers, drainDeadlineAtMs });
   }
 
   /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */

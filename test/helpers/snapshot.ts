@@ -15,6 +15,7 @@ export function snapshotFixture(overrides: Partial<Snapshot> = {}): Snapshot {
     phase: "ready",
     startedAtMs: 1_700_000_000_000,
     drainStartedAtMs: undefined,
+    drainDeadlineAtMs: undefined,
     hasStarted: true,
     minReady: 1,
     endpoints: [endpointFixture()],
