@@ -58,10 +58,11 @@ function testFiles(): string[] {
 }
 
 function build(): boolean {
-  return (
-    spawnSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", "src"], { cwd: ROOT, stdio: "inherit" })
-      .status === 0
-  );
+  const { status } = spawnSync("npm", ["run", "--silent", "build"], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
+  return status === 0;
 }
 
 function runSuite({ node, files, flags }: Invocation): { code: number; skipped: string[] } {

@@ -11,12 +11,13 @@ const PACKAGES = {
   haproxy: "haproxy",
   tini: "tini",
   busybox: "busybox",
+  chromium: "chromium",
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
 
-/** What only a benchmark runs, and no test needs. */
-type OtherProgram = "gunicorn";
+/** What only a benchmark or the screenshots need, and no test. */
+type OtherProgram = "gunicorn" | "pngquant";
 
 const TOOLS = Object.keys(PACKAGES) as Tool[];
 // nginx lives where the path of an ordinary user does not look.

@@ -15,6 +15,7 @@ interface AcceptRange {
 
 export type MetricsFormat = "text" | "openmetrics";
 export type ProbeFormat = "text" | "json";
+export type StatusFormat = "json" | "page";
 
 /** What can be sent for one resource; the first one answers a wildcard and what we do not speak. */
 export type Offers<Name extends string> = readonly [Offer<Name>, ...Offer<Name>[]];
@@ -30,6 +31,12 @@ export const METRICS_OFFERS: Offers<MetricsFormat> = [
 export const PROBE_OFFERS: Offers<ProbeFormat> = [
   { name: "text", type: "text/plain" },
   { name: "json", type: "application/health+json" },
+];
+
+/** Formats of `/status`; only a browser names HTML. */
+export const STATUS_OFFERS: Offers<StatusFormat> = [
+  { name: "json", type: "application/json" },
+  { name: "page", type: "text/html" },
 ];
 
 /**

@@ -4,8 +4,15 @@ import { gzip } from "node:zlib";
 import type { Snapshot } from "../snapshot.ts";
 import { checkNames, judge, PROBES, type Probe } from "./health.ts";
 import { createMetricsWriter, type MetricsWriter } from "./metrics.ts";
-import { acceptsGzip, METRICS_OFFERS, negotiate, PROBE_OFFERS } from "./negotiate.ts";
+import {
+  acceptsGzip,
+  METRICS_OFFERS,
+  negotiate,
+  PROBE_OFFERS,
+  STATUS_OFFERS,
+} from "./negotiate.ts";
 import { formatHealthJson, formatText, HEALTH_JSON } from "./probe-format.ts";
+import { createPageReader, type StatusPage } from "./status-page.ts";
 import { describeStatus } from "./status.ts";
 
 /** How long `/metrics` and `/status` wait for fresh reports of the workers: a frozen one must not cost the answer. */
@@ -13,6 +20,7 @@ const REFRESH_WITHIN_MS = 25;
 
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
+const HTML = "text/html; charset=utf-8";
 const METHODS: readonly string[] = ["GET", "HEAD"];
 
 /** Where answers get their facts from. */
@@ -21,6 +29,8 @@ export interface SnapshotSource {
   readonly current: () => Snapshot;
   /** A snapshot with the reports of all workers that answer within so many milliseconds. */
   readonly refresh: (withinMs: number) => Promise<Snapshot>;
+  /** The status page (the one that was built beside this module). */
+  readonly readPage?: () => Promise<StatusPage>;
 }
 
 export interface OpsRequest {
@@ -48,6 +58,7 @@ type Route = (question: Question) => OpsReply | Promise<OpsReply>;
 /** Creates the function that answers every request to the ops endpoint. */
 export function createRoutes(source: SnapshotSource): (request: OpsRequest) => Promise<OpsReply> {
   const writeMetrics = createMetricsWriter();
+  const { readPage = createPageReader() } = source;
   const routes = new Map<string, Route>([
     ["", () => reply(200, TEXT, INDEX)],
     ...PROBES.map((probe): [string, Route] => [
@@ -55,13 +66,7 @@ export function createRoutes(source: SnapshotSource): (request: OpsRequest) => P
       (question) => answerProbe(probe, question, source.current()),
     ]),
     ["metrics", ({ request }) => answerMetrics(request, source, writeMetrics)],
-    [
-      "status",
-      async () => {
-        const status = describeStatus(await source.refresh(REFRESH_WITHIN_MS));
-        return reply(200, JSON_TYPE, `${JSON.stringify(status, undefined, 2)}\n`);
-      },
-    ],
+    ["status", (question) => answerStatus(question, source, readPage)],
   ]);
 
   return async (request) => {
@@ -87,7 +92,7 @@ const INDEX = `outrigger ops endpoint
 /readyz    may traffic be sent now
 /healthz   the same as /readyz
 /metrics   for Prometheus
-/status    the state of everything, as JSON
+/status    the state of everything: a page for browsers, JSON for others and with ?json
 
 Probes take ?verbose and ?exclude=CHECK; /readyz/CHECK asks for one check.
 `;
@@ -124,10 +129,29 @@ async function answerMetrics(
     negotiate(headers.accept, METRICS_OFFERS),
     snapshot,
   );
-  const plain = reply(200, contentType, text);
+  return await negotiated(reply(200, contentType, text), headers);
+}
+
+async function answerStatus(
+  { request: { headers }, query }: Question,
+  source: SnapshotSource,
+  readPage: () => Promise<StatusPage>,
+): Promise<OpsReply> {
+  if (!query.has("json") && negotiate(headers.accept, STATUS_OFFERS) === "page") {
+    const page = await readPage();
+    const plain = reply(200, HTML, page.html);
+    return await negotiated({ ...plain, headers: { ...plain.headers, ...page.headers } }, headers);
+  }
+  const status = describeStatus(await source.refresh(REFRESH_WITHIN_MS));
+  const text = `${JSON.stringify(status, undefined, 2)}\n`;
+  return await negotiated(reply(200, JSON_TYPE, text), headers);
+}
+
+/** An answer that was chosen by `Accept`, compressed where the asker takes that. */
+async function negotiated(plain: OpsReply, asked: IncomingHttpHeaders): Promise<OpsReply> {
   const varying = { ...plain, headers: { ...plain.headers, Vary: "Accept, Accept-Encoding" } };
-  if (!acceptsGzip(headers["accept-encoding"])) return varying;
-  const body = await promisify(gzip)(text);
+  if (!acceptsGzip(asked["accept-encoding"])) return varying;
+  const body = await promisify(gzip)(plain.body);
   return { ...varying, headers: { ...varying.headers, "Content-Encoding": "gzip" }, body };
 }
 

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { acceptsGzip, METRICS_OFFERS, negotiate, PROBE_OFFERS } from "../../src/ops/negotiate.ts";
+import {
+  acceptsGzip,
+  METRICS_OFFERS,
+  negotiate,
+  PROBE_OFFERS,
+  STATUS_OFFERS,
+} from "../../src/ops/negotiate.ts";
 
 const PROMETHEUS_3 =
   "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
@@ -43,6 +49,19 @@ describe("negotiate", () => {
   ] as const) {
     it(`answers a probe that accepts ${accept} with ${format}`, () => {
       assert.equal(negotiate(accept, PROBE_OFFERS), format);
+    });
+  }
+
+  for (const [accept, format] of [
+    [undefined, "json"],
+    ["*/*", "json"],
+    ["application/json", "json"],
+    ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "page"],
+    ["text/html", "page"],
+    ["application/json, text/html;q=0.5", "json"],
+  ] as const) {
+    it(`answers a question for the status that accepts ${accept} with ${format}`, () => {
+      assert.equal(negotiate(accept, STATUS_OFFERS), format);
     });
   }
 });

@@ -163,6 +163,28 @@ describe("openOpsServer", () => {
     assert.equal(JSON.parse(reply.body.toString()).phase, "ready");
   });
 
+  it("shows the status to a browser as a page, with its policy", async (t) => {
+    const html = "<style></style><script></script>";
+    const server = await open(t, {
+      readPage: async () => ({
+        html,
+        headers: { "Content-Security-Policy": "default-src 'none'" },
+      }),
+    });
+    const accept = "text/html,*/*;q=0.8";
+    const page = await ask(server, "/status", { headers: { accept } });
+    assert.equal(page.headers["content-type"], "text/html; charset=utf-8");
+    assert.equal(page.headers["content-security-policy"], "default-src 'none'");
+    assert.equal(page.headers["cache-control"], "no-store");
+    assert.equal(page.headers["vary"], "Accept, Accept-Encoding");
+    assert.equal(page.body.toString(), html);
+    const headers = { accept, "accept-encoding": "gzip" };
+    const packed = await ask(server, "/status", { headers });
+    assert.equal(gunzipSync(packed.body).toString(), html);
+    const json = await ask(server, "/status?json", { headers: { accept } });
+    assert.equal(json.headers["content-type"], "application/json; charset=utf-8");
+  });
+
   describe("/metrics", () => {
     it("gives fresh reports 25 ms, or what the scraper leaves", async (t) => {
       const asked: number[] = [];
