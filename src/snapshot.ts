@@ -110,10 +110,12 @@ export interface Snapshot extends Standing {
   readonly version: string;
   /** When the process started. */
   readonly startedAtMs: number;
-  /** When the drain began. */
+  /** When the drain began, or was announced. */
   readonly drainStartedAtMs: number | undefined;
   /** When the drain cuts what is left. */
   readonly drainDeadlineAtMs: number | undefined;
+  /** The signal that announces the drain; undefined where none is taken. */
+  readonly drainSignal: NodeJS.Signals | undefined;
   readonly endpoints: readonly EndpointView[];
   readonly workers: readonly WorkerView[];
   readonly workerRestarts: Readonly<Record<RestartReason, number>>;

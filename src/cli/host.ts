@@ -7,6 +7,8 @@ export interface Output {
   readonly isTerminal: boolean;
   /** Width of the terminal; undefined when there is none. */
   readonly columns: number | undefined;
+  /** Height of the terminal; undefined when there is none. */
+  readonly rows: number | undefined;
   write(text: string): void;
 }
 
@@ -43,7 +45,13 @@ export const systemHost: Host = {
 function outputOf(stream: NodeJS.WriteStream): Output {
   return {
     isTerminal: stream.isTTY,
-    columns: stream.isTTY ? stream.columns : undefined,
+    // Asked each time: a window may be resized.
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined;
+    },
+    get rows() {
+      return stream.isTTY ? stream.rows : undefined;
+    },
     write: (text) => void stream.write(text),
   };
 }

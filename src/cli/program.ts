@@ -3,6 +3,7 @@ import { flagOf, variableOf } from "../config/options.ts";
 import { EXIT_CODES, OutriggerError } from "../errors.ts";
 import type { Action, Choose } from "./action.ts";
 import { addCheck } from "./check.ts";
+import { addDrain } from "./drain.ts";
 import type { Host } from "./host.ts";
 import { addPrint } from "./print.ts";
 import { addProbe } from "./probe.ts";
@@ -55,7 +56,7 @@ function createProgram(
     .helpOption(false)
     .helpCommand(false);
   addServe(program, (invocation) => choose(serve(invocation)));
-  for (const add of [addProbe, addWait, addStatus, addCheck, addPrint])
+  for (const add of [addProbe, addWait, addDrain, addStatus, addCheck, addPrint])
     add(program, choose).helpOption("-h, --help", "print this help");
   return program;
 }

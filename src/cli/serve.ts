@@ -7,7 +7,7 @@ import type { Stopped } from "../supervisor/closing.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import type { ServeInvocation } from "./run.ts";
 import { INIT_ADVICE, NO_INIT } from "./init.ts";
-import { obeySignals } from "./signals.ts";
+import { DRAIN_SIGNAL, obeySignals } from "./signals.ts";
 import { readSomaxconn } from "../somaxconn.ts";
 import { readVersion } from "../version.ts";
 import { formatHostPort } from "../host-port.ts";
@@ -20,6 +20,7 @@ export async function serve({ config, reread, host }: ServeInvocation): Promise<
     config,
     log,
     version: readVersion(),
+    drainSignal: DRAIN_SIGNAL,
     spawn: config.workers === 0 ? inlineWorker({ log, isPretty, cwd: host.cwd }) : forkWorker,
     onPhase: (phase) => phase !== "ready" && log.info({}, phase),
   });

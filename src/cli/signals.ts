@@ -7,6 +7,9 @@ import type { Host } from "./host.ts";
 /** nginx images stop with QUIT, which their pod may hand to us too. */
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 
+/** Announces the drain. */
+export const DRAIN_SIGNAL = "SIGUSR2";
+
 /** Those a terminal sends when a key is pressed. */
 const KEY_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 /** How soon after the first such a signal is the same key press. */
@@ -29,7 +32,8 @@ export interface ObeyedSignals {
 
 /**
  * Obeys signals: a stop signal drains within the grace period and a second one ends the drain now,
- * HUP replaces the workers, TTIN adds one, TTOU takes one away. USR2 is free, and does nothing.
+ * HUP replaces the workers, TTIN adds one, TTOU takes one away, and USR2 announces the drain that a
+ * stop signal finishes.
  */
 export function obeySignals({ host, supervisor, log, reread }: SignalOptions): ObeyedSignals {
   let stops = 0;
@@ -70,8 +74,7 @@ export function obeySignals({ host, supervisor, log, reread }: SignalOptions): O
       "SIGTTOU",
       change("shrink", () => supervisor.shrink()),
     ),
-    // Without a listener it would end the process at once, its socket files left behind.
-    host.onSignal("SIGUSR2", () => {}),
+    host.onSignal(DRAIN_SIGNAL, () => supervisor.announceDrain()),
   ];
   return {
     get hasStopped() {

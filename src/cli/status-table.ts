@@ -1,13 +1,21 @@
+import { valueAt } from "./value-at.ts";
+
 /** Writes the JSON of `/status` as tables for people; what a program of another version lacks is `-`. */
 export function formatStatus(status: unknown): string {
   const endpoints = listAt(status, "endpoints");
-  const workers = listAt(status, "workers.slots");
+  const workers = [
+    ...listAt(status, "workers.slots"),
+    ...listAt(status, "workers.backoffs").map(describeBackoff),
+  ];
   return [
     formatHead(status),
     formatTable(ENDPOINT_COLUMNS, endpoints),
     formatTable(WORKER_COLUMNS, workers),
   ].join("\n");
 }
+
+/** An app may say anything of its health; a terminal would obey some of it. */
+const CONTROL_CHARACTERS = /\p{Cc}+/gu;
 
 interface Column {
   readonly title: string;
@@ -18,22 +26,22 @@ interface Column {
 
 const ENDPOINT_COLUMNS: readonly Column[] = [
   { title: "ENDPOINT", read: (row) => textAt(row, "name") },
-  { title: "ADDRESS", read: (row) => textAt(row, "address") },
-  { title: "UP", read: (row) => (at(row, "up") === true ? "yes" : textAt(row, "problem")) },
   number("CONNECTIONS", "connections.open"),
-  number("QUEUED", "connections.queued"),
+  number("QUEUE", "connections.queued"),
   number("IN FLIGHT", "requests.in_flight"),
   number("REQUESTS", "requests.ended"),
+  // What may be long stands last, where a narrow terminal can cut it.
+  { title: "ADDRESS", read: formatAddress },
 ];
 
 const WORKER_COLUMNS: readonly Column[] = [
   number("WORKER", "slot"),
   number("PID", "pid"),
-  { title: "STATE", read: formatState },
   number("CONNECTIONS", "connections"),
   number("IN FLIGHT", "requests_in_flight"),
-  { title: "MEMORY", align: "right", read: (row) => formatMemory(at(row, "resident_bytes")) },
-  { title: "AGE", align: "right", read: (row) => formatAge(at(row, "uptime_seconds")) },
+  { title: "MEMORY", align: "right", read: (row) => formatMemory(valueAt(row, "resident_bytes")) },
+  { title: "AGE", align: "right", read: (row) => formatAge(valueAt(row, "uptime_seconds")) },
+  { title: "STATE", read: formatState },
 ];
 
 function number(title: string, path: string): Column {
@@ -41,25 +49,47 @@ function number(title: string, path: string): Column {
 }
 
 function formatHead(status: unknown): string {
-  const phase = textAt(status, "phase");
-  const isReady = at(status, "ready") === true;
-  const readiness = phase === "ready" && !isReady ? "ready, but /readyz fails" : phase;
-  const age = formatAge(at(status, "uptime_seconds"));
+  const age = formatAge(valueAt(status, "uptime_seconds"));
   const pid = textAt(status, "supervisor.pid");
-  return `outrigger ${textAt(status, "version")}, pid ${pid}, up ${age}: ${readiness}\n`;
+  return `outrigger ${textAt(status, "version")}, pid ${pid}, up ${age}: ${formatPhase(status)}\n`;
+}
+
+function formatPhase(status: unknown): string {
+  const phase = textAt(status, "phase");
+  const isReady = valueAt(status, "ready") === true;
+  if (phase === "ready") return isReady ? phase : "ready, but /readyz fails";
+  const startedMs = Date.parse(textAt(status, "drain_started_at"));
+  const drainingMs = Date.parse(textAt(status, "taken_at")) - startedMs;
+  if (Number.isNaN(drainingMs)) return phase;
+  const age = formatAge(drainingMs / 1_000);
+  return phase === "draining" ? `draining for ${age}` : `${phase}, drain announced ${age} ago`;
+}
+
+function formatAddress(endpoint: unknown): string {
+  const address = textAt(endpoint, "address");
+  return valueAt(endpoint, "up") === true
+    ? address
+    : `${address}, not up: ${textAt(endpoint, "problem")}`;
+}
+
+/** A slot that waits to be filled, told as the worker it lacks. */
+function describeBackoff(backoff: unknown): object {
+  const [failures, wait] = [textAt(backoff, "failures"), textAt(backoff, "retry_in_seconds")];
+  const state = `ended ${failures} times in a row, tried again in ${wait}s`;
+  return { slot: valueAt(backoff, "slot"), state };
 }
 
 function formatState(worker: unknown): string {
   const state = textAt(worker, "state");
-  if (at(worker, "healthy") !== false) return state;
-  const message = at(worker, "health_message");
+  if (valueAt(worker, "healthy") !== false) return state;
+  const message = valueAt(worker, "health_message");
   return typeof message === "string" ? `${state}, unhealthy: ${message}` : `${state}, unhealthy`;
 }
 
 function formatTable(columns: readonly Column[], rows: readonly unknown[]): string {
   const cells = [
     columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map(({ read }) => read(row))),
+    ...rows.map((row) => columns.map(({ read }) => read(row).replace(CONTROL_CHARACTERS, " "))),
   ];
   const widths = columns.map((_, index) =>
     Math.max(...cells.map((row) => row[index]?.length ?? 0)),
@@ -94,20 +124,12 @@ function formatAge(seconds: unknown): string {
   return shown.map(([count, unit]) => `${count}${unit}`).join("");
 }
 
-/** The value at a path such as `connections.open`; undefined when there is none. */
-function at(value: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((inner, key) => {
-    const isObject = typeof inner === "object" && inner !== null;
-    return isObject ? Reflect.get(inner, key) : undefined;
-  }, value);
-}
-
 function textAt(value: unknown, path: string): string {
-  const found = at(value, path);
+  const found = valueAt(value, path);
   return typeof found === "string" || typeof found === "number" ? String(found) : "-";
 }
 
 function listAt(value: unknown, path: string): readonly unknown[] {
-  const found = at(value, path);
+  const found = valueAt(value, path);
   return Array.isArray(found) ? found : [];
 }

@@ -2,18 +2,16 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { OpsEndpoint } from "../config/config.ts";
-import { describeError, EXIT_CODES, OutriggerError } from "../errors.ts";
-import { formatHostPort } from "../host-port.ts";
+import { describeError, EXIT_CODES } from "../errors.ts";
 import type { Choose } from "./action.ts";
 import type { Host } from "./host.ts";
 import { addOpsOptions } from "./ops-address.ts";
-import { askOps } from "./ops-client.ts";
+import { readStatus } from "./read-status.ts";
+import { Redrawing } from "./redrawing.ts";
 import { formatStatus } from "./status-table.ts";
 
 const TIMEOUT_MS = 5_000;
 const REDRAW_MS = 1_000;
-/** To the top left corner, and nothing below it. */
-const CLEAR = "\u001B[H\u001B[J";
 
 interface StatusOptions {
   readonly json?: true;
@@ -27,47 +25,70 @@ export function addStatus(program: Command, choose: Choose): Command {
     .summary("show phase, endpoints and workers of a running outrigger")
     .description("Shows phase, endpoints and workers of a running outrigger.")
     .option("--watch", "show it anew every second, until interrupted")
-    .option("--json", "print the JSON of /status as it is");
+    .option("--json", "print the JSON of /status as it is; one line each time with --watch");
   const findOps = addOpsOptions(command);
-  return command.action((options: StatusOptions) => {
+  return command.action(({ json, watch }: StatusOptions) => {
     choose(async (host) => {
       const ops = findOps(host);
-      const read = (): Promise<string> => readStatus(ops, options);
-      if (options.watch === true) await watch(host, read);
-      else host.stdout.write(await read());
+      if (watch === true) {
+        await showAgain(host, json === true ? printLines(host, ops) : redrawTable(host, ops));
+      } else {
+        const { body, status } = await readStatus(ops, TIMEOUT_MS);
+        host.stdout.write(json === true ? body : formatStatus(status));
+      }
       return EXIT_CODES.ok;
     });
   });
 }
 
-async function readStatus(ops: OpsEndpoint, { json }: StatusOptions): Promise<string> {
-  const { status, body } = await askOps({ ops, path: "/status", timeoutMs: TIMEOUT_MS });
-  if (status === 200 && json === true) return body;
-  try {
-    if (status === 200) return formatStatus(JSON.parse(body));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  const address = formatHostPort(ops);
-  throw new OutriggerError("ERR_STATE", `Cannot read the status of ${address}: it is no outrigger`);
+/** Shows what there is now; rejects when that cannot be known. */
+type Show = (signal: AbortSignal) => Promise<void>;
+
+interface View {
+  readonly show: Show;
+  /** Shows why nothing else can be shown. */
+  readonly fail: (error: unknown) => void;
+}
+
+function redrawTable({ stdout }: Host, ops: OpsEndpoint): View {
+  const redrawing = new Redrawing(stdout);
+  return {
+    async show(signal) {
+      const { status } = await readStatus(ops, TIMEOUT_MS);
+      if (!signal.aborted) redrawing.draw(formatStatus(status));
+    },
+    fail: (error) => redrawing.draw(`${describeError(error).message}\n`),
+  };
+}
+
+/** For programs: what is no JSON goes where it does not disturb them. */
+function printLines({ stdout, stderr }: Host, ops: OpsEndpoint): View {
+  return {
+    async show(signal) {
+      const { status } = await readStatus(ops, TIMEOUT_MS);
+      if (!signal.aborted) stdout.write(`${JSON.stringify(status)}\n`);
+    },
+    fail: (error) => stderr.write(`outrigger: ${describeError(error).message}\n`),
+  };
 }
 
 /** Resolves when interrupted. What cannot be reached at first is an error; later it may come back. */
-async function watch(host: Host, read: () => Promise<string>): Promise<void> {
-  const { stdout } = host;
+async function showAgain(host: Host, { show, fail }: View): Promise<void> {
   const interrupt = new AbortController();
-  const releases = (["SIGINT", "SIGTERM"] as const).map((signal) =>
-    host.onSignal(signal, () => interrupt.abort()),
+  const { signal } = interrupt;
+  const releases = (["SIGINT", "SIGTERM"] as const).map((name) =>
+    host.onSignal(name, () => interrupt.abort()),
   );
-  const interrupted = once(interrupt.signal, "abort");
+  const interrupted = once(signal, "abort");
   try {
-    let answer = read();
+    let shown = show(signal);
     for (;;) {
-      const text = await Promise.race([answer, interrupted.then(() => undefined)]);
-      if (text === undefined) return;
-      stdout.write(`${stdout.isTerminal ? CLEAR : ""}${text}`);
+      await Promise.race([shown, interrupted]);
+      if (signal.aborted) return;
       await Promise.race([delay(REDRAW_MS), interrupted]);
-      answer = read().catch((error: unknown) => `${describeError(error).message}\n`);
+      shown = show(signal).catch((error: unknown) => {
+        if (!signal.aborted) fail(error);
+      });
     }
   } finally {
     for (const release of releases) release();

@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls back once after `delayMs`; the returned function takes that back. */
+  /** Calls back once after `delayMs`, never when that is infinite; the returned function takes that back. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -12,6 +12,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
+    if (delayMs === Number.POSITIVE_INFINITY) return () => {};
     const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
   },

@@ -41,7 +41,11 @@ export function describeStatus(snapshot: Snapshot): StatusBody {
     },
     sockets: { stale_removed: snapshot.staleSocketsRemoved, lost: snapshot.socketsLost },
     forced_closes: snapshot.forcedCloses,
-    supervisor: { pid: snapshot.process.pid, resident_bytes: snapshot.process.residentBytes },
+    supervisor: {
+      pid: snapshot.process.pid,
+      resident_bytes: snapshot.process.residentBytes,
+      drain_signal: snapshot.drainSignal,
+    },
   };
 }
 

@@ -25,20 +25,24 @@ export interface DrainOptions {
   readonly check: EndToEndCheck;
   readonly deadline: Deadline;
   readonly reason: DrainReason;
+  /** Resolves when the service is to end; before that, nothing is taken away. */
+  readonly stopAsked: Promise<void>;
   readonly log: Logger;
   readonly clock?: Clock;
 }
 
 /**
  * Takes a serving process out of service without losing a request: keeps accepting while the
- * proxies before us may still come, says goodbye on every response, takes the public names away,
- * empties the accept queues, and lets every worker finish. All of it within the deadline.
+ * proxies before us may still come, says goodbye on every response, and when the service is to end
+ * takes the public names away, empties the accept queues, and lets every worker finish. All of it
+ * within the deadline.
  */
 export async function drain(options: DrainOptions): Promise<void> {
-  const { workers, listeners, deadline, reason, log } = options;
+  const { workers, listeners, deadline, reason, stopAsked, log } = options;
   if (reason === "stop") await keepAccepting(options);
   log.info({}, "announcing close");
   workers.announceClose();
+  await stopAsked;
   await listeners.withdraw();
   if (reason === "stop") log.info({}, "endpoints withdrawn");
   await emptyQueues(options);

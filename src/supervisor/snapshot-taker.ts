@@ -22,10 +22,18 @@ export interface Subject {
   readonly drainDeadlineAtMs?: number | undefined;
 }
 
+export interface SnapshotTakerOptions {
+  readonly config: Config;
+  readonly version: string;
+  /** The signal that announces the drain (none). */
+  readonly drainSignal?: NodeJS.Signals;
+}
+
 /** Takes snapshots of a supervisor, and remembers what only happened once. */
 export class SnapshotTaker {
   readonly #config: Config;
   readonly #version: string;
+  readonly #drainSignal: NodeJS.Signals | undefined;
   readonly #monitor = new ProcessMonitor();
   readonly #startedAtMs = Date.now();
   #ledger = new Ledger([]);
@@ -35,9 +43,10 @@ export class SnapshotTaker {
   #hasStarted = false;
   #socketsLost = 0;
 
-  constructor({ config, version }: { readonly config: Config; readonly version: string }) {
+  constructor({ config, version, drainSignal }: SnapshotTakerOptions) {
     this.#config = config;
     this.#version = version;
+    this.#drainSignal = drainSignal;
   }
 
   /** Where the counts of endpoints come from. */
@@ -49,8 +58,9 @@ export class SnapshotTaker {
     this.#hasStarted = true;
   }
 
+  /** Counts the first time. */
   noteDrainStart(): void {
-    this.#drainStartedAtMs = Date.now();
+    this.#drainStartedAtMs ??= Date.now();
   }
 
   noteSocketLost(): void {
@@ -75,6 +85,7 @@ export class SnapshotTaker {
       startedAtMs: this.#startedAtMs,
       drainStartedAtMs: this.#drainStartedAtMs,
       drainDeadlineAtMs,
+      drainSignal: this.#drainSignal,
       endpoints: (listeners?.listeners ?? []).map((listener) =>
         this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
       ),

@@ -22,6 +22,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   readonly spawn: SpawnWorker;
   readonly version: string;
+  /** The signal on which `announceDrain` is called (none). */
+  readonly drainSignal?: NodeJS.Signals;
   /** Told of every phase as it begins. */
   readonly onPhase?: (phase: Phase) => void;
   /** Told when a socket file is not ours any more, and when it is again. */
@@ -49,12 +51,15 @@ export class Supervisor {
   readonly #checkTarget = createCheckTarget();
   readonly #check: EndToEndCheck = createEndToEndCheck(this.#checkTarget);
   readonly #stopped = createDeferred<Stopped>();
+  /** Resolves when a drain is to be finished, not only announced. */
+  readonly #stopAsked = createDeferred<void>();
   readonly #aborted = new AbortController();
   readonly #opening: Opening;
   #phase: Phase = "starting";
   /** The shortest time that a stop has granted. */
   #graceMs = Number.POSITIVE_INFINITY;
   #deadline: Deadline | undefined;
+  #isAnnounced = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -89,7 +94,9 @@ export class Supervisor {
   /** What is known now, without asking anybody. */
   current(): Snapshot {
     const { listeners, workers } = this.#opening;
-    const drainDeadlineAtMs = this.#deadline?.atMs;
+    const { atMs = Number.POSITIVE_INFINITY } = this.#deadline ?? {};
+    // A drain that is only announced has none.
+    const drainDeadlineAtMs = Number.isFinite(atMs) ? atMs : undefined;
     return this.#snapshots.take({ phase: this.#phase, listeners, workers, drainDeadlineAtMs });
   }
 
@@ -109,11 +116,13 @@ export class Supervisor {
   async start(): Promise<Started> {
     try {
       const { listeners, handover } = await this.#opening.run();
-      this.#enter("ready");
+      this.#snapshots.noteReady();
+      if (this.#isAnnounced) this.#beginDrain(Number.POSITIVE_INFINITY, "stop");
+      else this.#enter("ready");
       this.#startKeeper(listeners);
       this.#offer(listeners);
       if (this.#aborted.signal.aborted) {
-        this.#beginDrain(Math.min(this.#graceMs, this.#config.drain.gracePeriodMs), "stop");
+        this.#endService(Math.min(this.#graceMs, this.#config.drain.gracePeriodMs), "stop");
       }
       if (handover !== undefined) await this.#opening.openLateOps(handover);
       const { ops } = this.#opening;
@@ -126,6 +135,19 @@ export class Supervisor {
   }
 
   /**
+   * Begins a drain that `stop` finishes: nobody is to send anything new, and who comes all the same is
+   * served. During the start it is remembered, and begins when that is done.
+   */
+  announceDrain(): void {
+    const isEnding = this.#aborted.signal.aborted || this.#phase === "stopped";
+    if (this.#isAnnounced || isEnding) return;
+    this.#isAnnounced = true;
+    this.#options.log.info({}, "drain announced");
+    this.#snapshots.noteDrainStart();
+    if (this.#phase === "ready") this.#beginDrain(Number.POSITIVE_INFINITY, "stop");
+  }
+
+  /**
    * Drains and closes everything; resolves when that is done. Called again it only moves the
    * deadline nearer. A start that is under way is given up.
    *
@@ -135,13 +157,7 @@ export class Supervisor {
     this.#graceMs = Math.min(this.#graceMs, graceMs);
     const hasNothingToDrain = this.#phase === "starting" || this.#phase === "stopped";
     this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
-    if (hasNothingToDrain) return this.stopped;
-    if (this.#deadline === undefined) {
-      this.#beginDrain(graceMs, "stop");
-    } else {
-      this.#deadline.shorten(graceMs);
-      this.#opening.workers?.hurry(this.#deadline.atMs);
-    }
+    if (!hasNothingToDrain) this.#endService(graceMs, "stop");
     return this.stopped;
   }
 
@@ -194,11 +210,22 @@ export class Supervisor {
       onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
       onTakenOver: ({ pid }) => {
         log.info({ by: pid }, "taken over");
+        const isEnding = this.#aborted.signal.aborted;
         this.#aborted.abort();
-        if (this.#deadline === undefined)
-          this.#beginDrain(this.#config.drain.gracePeriodMs, "takeover");
+        if (!isEnding) this.#endService(this.#config.drain.gracePeriodMs, "takeover");
       },
     });
+  }
+
+  /** Drains to the end; one that has begun is given this time at most. */
+  #endService(graceMs: number, reason: DrainReason): void {
+    if (this.#deadline === undefined) {
+      this.#beginDrain(graceMs, reason);
+    } else {
+      this.#deadline.shorten(graceMs);
+      this.#opening.workers?.hurry(this.#deadline.atMs);
+    }
+    this.#stopAsked.resolve();
   }
 
   #beginDrain(graceMs: number, reason: DrainReason): void {
@@ -215,7 +242,8 @@ export class Supervisor {
     const { drain: config } = this.#config;
     const check = createEndToEndCheck(this.#checkTarget, "accepted");
     const close = (): Promise<boolean> => this.#opening.close();
-    const options = { config, workers, listeners, check, deadline, reason, log, close };
+    const stopAsked = this.#stopAsked.promise;
+    const options = { config, workers, listeners, check, deadline, reason, stopAsked, log, close };
     this.#finish(await closeInOrder(options));
   }
 
@@ -238,7 +266,7 @@ export class Supervisor {
       log,
       check: this.#check,
       signal: this.#aborted.signal,
-      renewWorkers: this.#config.workers === 0 ? undefined : () => this.reload(this.#config),
+      renewWorkers: this.#config.workers === 0 ? undefined : () => this.#renewWorkers(),
       onChange: (endpoint, event) => {
         if (event === "socketLost") this.#snapshots.noteSocketLost();
         this.#opening.ops.follow();
@@ -248,12 +276,16 @@ export class Supervisor {
     keeper.start();
   }
 
+  /** Replaces the workers as they are, also while a drain is only announced. */
+  async #renewWorkers(): Promise<void> {
+    await this.#opening.workers?.replaceAll(this.#opening.startOf(this.#config));
+  }
+
   #enter(phase: Phase): void {
     if (!canEnter(this.#phase, phase)) {
       throw new OutriggerError("ERR_STATE", `Cannot go from phase "${this.#phase}" to "${phase}"`);
     }
     this.#phase = phase;
-    if (phase === "ready") this.#snapshots.noteReady();
     if (phase === "draining") this.#snapshots.noteDrainStart();
     this.#opening.ops.follow();
     this.#options.onPhase?.(phase);

@@ -34,11 +34,13 @@ async function runProgram(
     stdout: {
       isTerminal: false,
       columns: undefined,
+      rows: undefined,
       write: (text) => void (written.stdout += text),
     },
     stderr: {
       isTerminal: false,
       columns: undefined,
+      rows: undefined,
       write: (text) => void (written.stderr += text),
     },
     readFile(path) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatStatus } from "../../src/cli/status-table.ts";
+import type { Phase } from "../../src/lifecycle/phase.ts";
 import { describeStatus } from "../../src/ops/status.ts";
 import {
   endpointFixture,
@@ -18,24 +19,38 @@ describe("formatStatus", () => {
       ],
       workers: [
         workerFixture({ connections: 12, requestsInFlight: 4, process: processFixture({ startTimeSeconds: 1_700_000_060 - 3_725 }) }),
-        workerFixture({ slot: 10, pid: 1_234, health: { healthy: false, message: "no database" } }),
+        workerFixture({ slot: 10, pid: 1_234, health: { healthy: false, message: "no\n\u001B[2Jdatabase" } }),
         workerFixture({ slot: 2, pid: undefined, state: "spawned", process: undefined }),
       ],
+      backoffs: [{ slot: 3, failures: 4, retryInMs: 1_500 }],
     }); // prettier-ignore
     const status: unknown = JSON.parse(JSON.stringify(describeStatus(snapshot)));
     assert.equal(
       formatStatus(status),
       `outrigger 1.2.3, pid 100, up 1m0s: ready, but /readyz fails
 
-ENDPOINT  ADDRESS         UP         CONNECTIONS  QUEUED  IN FLIGHT  REQUESTS
-app       /run/app.sock   yes                 12       3          0         0
-tcp       127.0.0.1:8000  withdrawn            0       -          0         0
+ENDPOINT  CONNECTIONS  QUEUE  IN FLIGHT  REQUESTS  ADDRESS
+app                12      3          0         0  /run/app.sock
+tcp                 0      -          0         0  127.0.0.1:8000, not up: withdrawn
 
-WORKER   PID  STATE                          CONNECTIONS  IN FLIGHT  MEMORY   AGE
-     0   100  ready                                   12          4  47.7Mi  1h2m
-    10  1234  ready, unhealthy: no database            0          0  47.7Mi  1m0s
-     2     -  spawned                                  0          0       -     -
+WORKER   PID  CONNECTIONS  IN FLIGHT  MEMORY   AGE  STATE
+     0   100           12          4  47.7Mi  1h2m  ready
+    10  1234            0          0  47.7Mi  1m0s  ready, unhealthy: no [2Jdatabase
+     2     -            0          0       -     -  spawned
+     3     -            -          -       -     -  ended 4 times in a row, tried again in 2s
 `,
+    );
+  });
+
+  it("says how long a drain has gone on, or is announced during a start", () => {
+    const headOf = (phase: Phase): string | undefined => {
+      const snapshot = snapshotFixture({ phase, drainStartedAtMs: 1_700_000_050_000 });
+      return formatStatus(JSON.parse(JSON.stringify(describeStatus(snapshot)))).split("\n", 1)[0];
+    };
+    assert.equal(headOf("draining"), "outrigger 1.2.3, pid 100, up 1m0s: draining for 10s");
+    assert.equal(
+      headOf("starting"),
+      "outrigger 1.2.3, pid 100, up 1m0s: starting, drain announced 10s ago",
     );
   });
 

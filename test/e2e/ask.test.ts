@@ -161,12 +161,12 @@ describe("outrigger status", () => {
     );
     assert.match(
       endpointTitles ?? "",
-      /^ENDPOINT +ADDRESS +UP +CONNECTIONS +QUEUED +IN FLIGHT +REQUESTS$/,
+      /^ENDPOINT +CONNECTIONS +QUEUE +IN FLIGHT +REQUESTS +ADDRESS$/,
     );
-    assert.match(endpoint ?? "", new RegExp(`^app +${service.socketPath} +yes +0 +0 +0 +1$`));
-    assert.match(workerTitles ?? "", /^WORKER +PID +STATE +CONNECTIONS +IN FLIGHT +MEMORY +AGE$/);
+    assert.match(endpoint ?? "", new RegExp(`^app +0 +0 +0 +1 +${service.socketPath}$`));
+    assert.match(workerTitles ?? "", /^WORKER +PID +CONNECTIONS +IN FLIGHT +MEMORY +AGE +STATE$/);
     const shown = workers.map((row) =>
-      /^ +\d (?<pid> *\d+)  ready +0 +0 +[\d.]+Mi +\d+s$/.exec(row),
+      /^ +\d (?<pid> *\d+) +0 +0 +[\d.]+Mi +\d+s  ready$/.exec(row),
     );
     assert.deepEqual(
       new Set(shown.flatMap((match) => Number(match?.groups?.["pid"] ?? 0) || [])),

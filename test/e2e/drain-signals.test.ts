@@ -180,9 +180,10 @@ describe("an idle program", () => {
     assert.deepEqual(await service.program.exit(), STOPPED);
   });
 
-  it("is not ended by SIGUSR2", async (t) => {
+  it("is not ended by SIGUSR2, which announces the drain", async (t) => {
     const service = await serveApp(t, "hello.mjs");
     service.program.signal("SIGUSR2");
+    await service.program.line("drain announced");
     assert.equal((await service.request({ path: "/" })).status, 200);
     service.program.signal("SIGTERM");
     assert.deepEqual(await service.program.exit(), STOPPED);
@@ -213,6 +214,7 @@ describe("a signal to the whole process group", () => {
       process.kill(-service.program.pid, signal);
       await service.program.line(done);
       process.kill(-service.program.pid, "SIGUSR2");
+      await service.program.line("drain announced");
       assert.equal((await service.request({ path: "/" })).status, 200);
       assert.equal(await service.sum("outrigger_worker_restarts_total", { reason: "crash" }), 0);
       service.program.signal("SIGTERM");

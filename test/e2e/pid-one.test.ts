@@ -117,6 +117,7 @@ describe("the first process of a container", needsPidNamespace(), () => {
     container.signal("SIGTTOU");
     await container.program.line("shrink done");
     container.signal("SIGUSR2");
+    await container.program.line("drain announced");
     container.signal("SIGUSR1");
     await eventually(
       DEADLINE_MS,

@@ -278,17 +278,6 @@ describe("SIGTTIN and SIGTTOU", () => {
   });
 });
 
-describe("SIGUSR2", () => {
-  it("does nothing", async (t) => {
-    const service = await serveApp(t, "hello.mjs");
-    service.program.signal("SIGUSR2");
-    service.program.signal("SIGHUP");
-    await service.program.line("reload done");
-    assert.equal(await get(service), "hello\n");
-    assert.deepEqual(errorLines(service.program), []);
-  });
-});
-
 describe("WEB_CONCURRENCY", () => {
   it("is the number of workers", async (t) => {
     const dir = await tempDir(t);

@@ -16,6 +16,7 @@ export function snapshotFixture(overrides: Partial<Snapshot> = {}): Snapshot {
     startedAtMs: 1_700_000_000_000,
     drainStartedAtMs: undefined,
     drainDeadlineAtMs: undefined,
+    drainSignal: undefined,
     hasStarted: true,
     minReady: 1,
     endpoints: [endpointFixture()],

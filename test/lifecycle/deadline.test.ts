@@ -28,6 +28,19 @@ describe("Deadline", () => {
     assert.equal(deadline.hasPassed, true);
   });
 
+  it("may be infinitely far until it is moved nearer", (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    const deadline = new Deadline(Number.POSITIVE_INFINITY);
+    deadline.shorten(Number.POSITIVE_INFINITY);
+    // Further than a timer of Node reaches.
+    t.mock.timers.tick(2 ** 31);
+    assert.equal(deadline.hasPassed, false);
+    deadline.shorten(1_000);
+    assert.equal(deadline.atMs, Date.now() + 1_000);
+    t.mock.timers.tick(1_000);
+    assert.equal(deadline.hasPassed, true);
+  });
+
   it("comes at once when nothing is left", () => {
     const deadline = new Deadline(1_000, new FakeClock());
     deadline.shorten(0);
