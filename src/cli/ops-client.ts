@@ -15,6 +15,8 @@ export interface OpsQuestion {
   readonly path: string;
   /** For the whole answer. */
   readonly timeoutMs: number;
+  /** Aborts when the answer is not wanted any more (never). */
+  readonly signal?: AbortSignal;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -26,8 +28,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Asks the ops endpoint; rejects with a sentence that names its address when no answer comes. */
-export async function askOps({ ops, path, timeoutMs }: OpsQuestion): Promise<OpsAnswer> {
-  const signal = AbortSignal.timeout(timeoutMs);
+export async function askOps({ ops, path, timeoutMs, ...given }: OpsQuestion): Promise<OpsAnswer> {
+  const limit = AbortSignal.timeout(timeoutMs);
+  const signal = given.signal === undefined ? limit : AbortSignal.any([limit, given.signal]);
   try {
     const sent = request({ ...ops, path, agent: false, signal }).end();
     const [response] = await once(sent, "response", { signal });

@@ -11,8 +11,13 @@ export interface StatusAnswer {
 }
 
 /** Asks `/status`; rejects with a sentence that names the address when no outrigger answers in time. */
-export async function readStatus(ops: OpsEndpoint, timeoutMs: number): Promise<StatusAnswer> {
-  const { status: code, body } = await askOps({ ops, path: "/status", timeoutMs });
+export async function readStatus(
+  ops: OpsEndpoint,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<StatusAnswer> {
+  const question = { ops, path: "/status", timeoutMs };
+  const { status: code, body } = await askOps(signal ? { ...question, signal } : question);
   const status = code === 200 ? parse(body) : undefined;
   if (valueAt(status, "phase") !== undefined) return { body, status };
   const address = formatHostPort(ops);

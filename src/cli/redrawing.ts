@@ -1,6 +1,8 @@
 import type { Output } from "./host.ts";
 
 const CLEAR_BELOW = "\u001B[J";
+const WIDTH = 80;
+const HEIGHT = 24;
 const CUT_MARK = "\u2026";
 
 /**
@@ -17,13 +19,19 @@ export class Redrawing {
     this.#output = output;
   }
 
+  /** Leaves the line to itself on which the terminal shows that a key was pressed. */
+  end(): void {
+    if (this.#output.isTerminal) this.#output.write("\n");
+  }
+
   /** @param text Lines, each with its end. */
   draw(text: string): void {
     if (!this.#output.isTerminal) {
       this.#output.write(text);
       return;
     }
-    const { columns = 80, rows = 24 } = this.#output;
+    // A terminal may say 0 where it does not know.
+    const [columns, rows] = [this.#output.columns || WIDTH, this.#output.rows || HEIGHT];
     const lines = text
       .trimEnd()
       .split("\n")
@@ -38,7 +46,7 @@ export class Redrawing {
 }
 
 function cut(line: string, columns: number): string {
-  const characters = [...line];
+  const characters = Array.from(line);
   if (characters.length <= columns) return line;
   return `${characters.slice(0, Math.max(columns - 1, 0)).join("")}${CUT_MARK}`;
 }

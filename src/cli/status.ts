@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { OpsEndpoint } from "../config/config.ts";
@@ -41,23 +40,24 @@ export function addStatus(program: Command, choose: Choose): Command {
   });
 }
 
-/** Shows what there is now; rejects when that cannot be known. */
-type Show = (signal: AbortSignal) => Promise<void>;
-
 interface View {
-  readonly show: Show;
+  /** Shows what there is now; rejects when that cannot be known, or is not wanted any more. */
+  readonly show: (signal: AbortSignal) => Promise<void>;
   /** Shows why nothing else can be shown. */
   readonly fail: (error: unknown) => void;
+  /** Called when it is interrupted. */
+  readonly end: () => void;
 }
 
 function redrawTable({ stdout }: Host, ops: OpsEndpoint): View {
   const redrawing = new Redrawing(stdout);
   return {
     async show(signal) {
-      const { status } = await readStatus(ops, TIMEOUT_MS);
-      if (!signal.aborted) redrawing.draw(formatStatus(status));
+      const { status } = await readStatus(ops, TIMEOUT_MS, signal);
+      redrawing.draw(formatStatus(status));
     },
     fail: (error) => redrawing.draw(`${describeError(error).message}\n`),
+    end: () => redrawing.end(),
   };
 }
 
@@ -65,31 +65,31 @@ function redrawTable({ stdout }: Host, ops: OpsEndpoint): View {
 function printLines({ stdout, stderr }: Host, ops: OpsEndpoint): View {
   return {
     async show(signal) {
-      const { status } = await readStatus(ops, TIMEOUT_MS);
-      if (!signal.aborted) stdout.write(`${JSON.stringify(status)}\n`);
+      const { status } = await readStatus(ops, TIMEOUT_MS, signal);
+      stdout.write(`${JSON.stringify(status)}\n`);
     },
     fail: (error) => stderr.write(`outrigger: ${describeError(error).message}\n`),
+    end: () => {},
   };
 }
 
 /** Resolves when interrupted. What cannot be reached at first is an error; later it may come back. */
-async function showAgain(host: Host, { show, fail }: View): Promise<void> {
+async function showAgain(host: Host, { show, fail, end }: View): Promise<void> {
   const interrupt = new AbortController();
   const { signal } = interrupt;
   const releases = (["SIGINT", "SIGTERM"] as const).map((name) =>
     host.onSignal(name, () => interrupt.abort()),
   );
-  const interrupted = once(signal, "abort");
   try {
-    let shown = show(signal);
-    for (;;) {
-      await Promise.race([shown, interrupted]);
-      if (signal.aborted) return;
-      await Promise.race([delay(REDRAW_MS), interrupted]);
-      shown = show(signal).catch((error: unknown) => {
-        if (!signal.aborted) fail(error);
+    for (let hasShown = false; !signal.aborted; hasShown = true) {
+      await show(signal).catch((error: unknown) => {
+        if (signal.aborted) return;
+        if (!hasShown) throw error;
+        fail(error);
       });
+      await delay(REDRAW_MS, undefined, { signal }).catch(() => {});
     }
+    end();
   } finally {
     for (const release of releases) release();
   }
