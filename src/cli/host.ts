@@ -10,6 +10,8 @@ export interface Output {
   /** Height of the terminal; undefined when there is none. */
   readonly rows: number | undefined;
   write(text: string): void;
+  /** Calls back when nobody reads any more, which otherwise ends us; the returned function takes that back. */
+  onUnread(callback: () => void): () => void;
 }
 
 /** The world around the program, as an argument. */
@@ -53,5 +55,9 @@ function outputOf(stream: NodeJS.WriteStream): Output {
       return stream.isTTY ? stream.rows : undefined;
     },
     write: (text) => void stream.write(text),
+    onUnread(callback) {
+      stream.on("error", callback);
+      return () => stream.off("error", callback);
+    },
   };
 }

@@ -77,9 +77,12 @@ function printLines({ stdout, stderr }: Host, ops: OpsEndpoint): View {
 async function showAgain(host: Host, { show, fail, end }: View): Promise<void> {
   const interrupt = new AbortController();
   const { signal } = interrupt;
-  const releases = (["SIGINT", "SIGTERM"] as const).map((name) =>
-    host.onSignal(name, () => interrupt.abort()),
-  );
+  const stop = (): void => interrupt.abort();
+  const releases = [
+    host.onSignal("SIGINT", stop),
+    host.onSignal("SIGTERM", stop),
+    host.stdout.onUnread(stop),
+  ];
   try {
     for (let hasShown = false; !signal.aborted; hasShown = true) {
       await show(signal).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { TEMPORARY_NAME_BYTES } from "../listener/names.ts";
+import { TEMPORARY_NAME_BYTES } from "../listener/private-name-parts.ts";
 import { ValueError } from "./value-error.ts";
 
 /** The kernel's `sun_path` holds 108 bytes, the closing NUL among them; nginx has the same limit. */

@@ -1,12 +1,6 @@
 import { createHash, randomInt } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-
-const PREFIX = ".or";
-const HASH_LENGTH = 3;
-const RANDOM_LENGTH = 2;
-
-/** Bytes of a private name: as short as `app.sock`, so that it fits wherever the public name does. */
-export const TEMPORARY_NAME_BYTES: number = PREFIX.length + HASH_LENGTH + RANDOM_LENGTH;
+import { HASH_LENGTH, PREFIX, RANDOM_LENGTH, TEMPORARY_NAME_BYTES } from "./private-name-parts.ts";
 
 /** A fresh private name beside a public path: the socket is bound there, out of nginx's sight. */
 export function choosePrivatePath(publicPath: string): string {

@@ -9,8 +9,10 @@ import { describeListenError } from "./listen-error.ts";
 /** How long a peer that neither ends nor resets its connection holds a descriptor. */
 const PATIENCE_MS = 5_000;
 const MAX_CONNECTIONS = 512;
-/** A worker that falls silent tells nobody, and a port that somebody took may be free again. */
-const LOOK_INTERVAL_MS = 1_000;
+/** A worker that falls silent tells nobody. */
+const LOOK_INTERVAL_MS = 100;
+/** A port that somebody took may be free again. */
+const RETRY_INTERVAL_MS = 1_000;
 
 export interface ProbePortOptions {
   readonly endpoint: OpsEndpoint;
@@ -37,8 +39,8 @@ export class ProbePort {
   /** While the port is open. */
   #server: Server | undefined;
   #isClosed = false;
-  /** Said once, not at every attempt. */
-  #hasFailed = false;
+  /** When opening it failed last; undefined since it did not. */
+  #failedAtMs: number | undefined;
 
   private constructor(reservation: BoundSocket, { log, isReady }: ProbePortOptions) {
     const { address, port } = reservation.address();
@@ -46,7 +48,7 @@ export class ProbePort {
     this.#reservation = reservation;
     this.#log = log;
     this.#isReady = isReady;
-    this.#timer = setInterval(() => this.follow(), LOOK_INTERVAL_MS).unref();
+    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref();
   }
 
   /** Takes the port without opening it; rejects with `ERR_LISTEN` when somebody listens there or it cannot be bound. */
@@ -76,6 +78,12 @@ export class ProbePort {
     this.#reservation[Symbol.dispose]();
   }
 
+  #look(): void {
+    const mustWait =
+      this.#failedAtMs !== undefined && performance.now() - this.#failedAtMs < RETRY_INTERVAL_MS;
+    if (this.#server !== undefined || !mustWait) this.follow();
+  }
+
   #open(): void {
     const { host, port } = this.address;
     const server = createServer((socket) => this.#hold(socket));
@@ -89,7 +97,7 @@ export class ProbePort {
     }
     // A socket that is bound listens at once, or never: the error of that comes later.
     if (!server.listening) return;
-    this.#hasFailed = false;
+    this.#failedAtMs = undefined;
     this.#log.info({ address: formatHostPort(this.address) }, "probe port open");
   }
 
@@ -104,8 +112,10 @@ export class ProbePort {
   #fail(server: Server, error: unknown): void {
     if (this.#server === server) this.#server = undefined;
     server.close();
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    const isKnown = this.#failedAtMs !== undefined;
+    this.#failedAtMs = performance.now();
+    // Said once, not at every attempt.
+    if (isKnown) return;
     const { message } = describeError(describeListenError("probe", this.address, error));
     this.#log.error({ error: message }, "probe port cannot be opened");
   }

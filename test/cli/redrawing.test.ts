@@ -9,6 +9,7 @@ function drawn(size: { columns?: number; rows?: number } | undefined, texts: str
     columns: size?.columns,
     rows: size?.rows,
     write: (text) => void (written += text),
+    onUnread: () => () => {},
   });
   for (const text of texts) redrawing.draw(text);
   return written;

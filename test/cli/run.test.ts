@@ -35,12 +35,14 @@ async function runProgram(
       isTerminal: false,
       columns: undefined,
       rows: undefined,
+      onUnread: () => () => {},
       write: (text) => void (written.stdout += text),
     },
     stderr: {
       isTerminal: false,
       columns: undefined,
       rows: undefined,
+      onUnread: () => () => {},
       write: (text) => void (written.stderr += text),
     },
     readFile(path) {

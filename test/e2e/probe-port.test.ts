@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { eventually } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { openDescriptors } from "../helpers/kernel.ts";
-import { knockOften, knockPort } from "../helpers/knock.ts";
+import { knockPort } from "../helpers/knock.ts";
 import { freePort } from "../helpers/nginx.ts";
 import { portOf, startProgram, type Program } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
@@ -174,23 +174,6 @@ function messages(program: Program): string[] {
 }
 
 describe("load balancers at the probe port", () => {
-  const endings: Readonly<Record<string, (socket: Socket) => void>> = {
-    "a FIN": (socket) => void socket.end(),
-    "a reset": (socket) => void socket.resetAndDestroy(),
-    "PROXY v1": (socket) =>
-      void socket.end("PROXY TCP4 10.0.0.1 10.0.0.2 1234 9465\r\nGET / HTTP/1.1\r\n\r\n"),
-    "PROXY v2": (socket) => void socket.end("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "latin1"),
-  };
-  for (const [what, end] of Object.entries(endings)) {
-    it(`leave no trace with ${what}, 300 times`, async (t) => {
-      const service = await serveWithProbe(t, "hello.mjs", { args: ["--log-level", "debug"] });
-      const before = await stateOf(service);
-      await knockOften(service.probe, 300, end);
-      await assertUntouched(service, before);
-      assert.equal(await knockPort(service.probe), "connected");
-    });
-  }
-
   it("that stay silent are told nothing and let go after 5 s", async (t) => {
     const service = await serveWithProbe(t, "hello.mjs", { args: ["--log-level", "debug"] });
     const before = await stateOf(service);

@@ -61,6 +61,20 @@ describe("outrigger status --watch in a terminal", needsTerminal(), () => {
   });
 });
 
+describe("outrigger status --watch whose output nobody reads any more", () => {
+  it("ends without a word", async (t) => {
+    const service = await serveApp(t, "hello.mjs");
+    const program = startProgram(t, {
+      args: ["status", "--watch", "--ops", `127.0.0.1:${service.opsPort}`],
+      // The last of a pipe decides its status; that of ours is on standard error.
+      wrapper: ["sh", "-c", '{ "$@"; echo "code=$?." >&2; } | head -n 1', "sh"],
+    });
+    await program.exit();
+    assert.match(program.stdout, /^outrigger .*\n$/);
+    assert.equal(program.stderr, "code=0.\n");
+  });
+});
+
 describe("outrigger status --watch --json", () => {
   it("prints a line of JSON each time", async (t) => {
     const service = await serveApp(t, "hello.mjs");

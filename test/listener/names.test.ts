@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { basename, dirname } from "node:path";
 import { describe, it } from "node:test";
-import {
-  choosePrivatePath,
-  isPrivateNameOf,
-  TEMPORARY_NAME_BYTES,
-} from "../../src/listener/names.ts";
+import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/names.ts";
+import { TEMPORARY_NAME_BYTES } from "../../src/listener/private-name-parts.ts";
 
 describe("choosePrivatePath", () => {
   it("stays in the directory of the public name", () => {

@@ -50,12 +50,15 @@ describe("ProbePort", () => {
     assert.equal(await knockPort(probe.address), "ECONNREFUSED");
   });
 
-  it("notices by itself what nobody tells", async (t) => {
+  it("notices by itself within 100 ms what nobody tells", async (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
     const { probe, world } = await claim(t);
     world.isReady = true;
-    const isOpen = async (): Promise<true | undefined> =>
-      (await knockPort(probe.address)) === "connected" || undefined;
-    await eventually(DEADLINE_MS, isOpen, "the port to open");
+    t.mock.timers.tick(100);
+    assert.equal(await knockPort(probe.address), "connected");
+    world.isReady = false;
+    t.mock.timers.tick(100);
+    assert.equal(await knockPort(probe.address), "ECONNREFUSED");
   });
 
   it("keeps its port while it is not open", needsPerl(), async (t) => {

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { describe, it, type TestContext } from "node:test";
+import { eventually, within } from "../helpers/deadline.ts";
+import { openDescriptors } from "../helpers/kernel.ts";
+import { knockOften } from "../helpers/knock.ts";
+import { portOf } from "../helpers/program.ts";
+import { onEnd } from "../helpers/scope.ts";
+import { serveApp, type Serving } from "../helpers/serving.ts";
+
+const DEADLINE_MS = 30_000;
+const TIMEOUT = { timeout: 120_000 };
+const INFO = 30;
+const HALF_OPEN = 200;
+const LIVEZ_WITHIN_MS = 50;
+/** One that waited for a silent peer would take 5 s. */
+const LIVEZ_AT_WORST_MS = 2_000;
+const FEWEST_SAMPLES = 20;
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Quiet extends Serving {
+  readonly ports: Readonly<Record<"ops" | "probe", Address>>;
+  /** Descriptors of the supervisor before anybody came. */
+  readonly descriptors: number;
+}
+
+async function serveQuietly(t: TestContext): Promise<Quiet> {
+  const args = ["--probe", "127.0.0.1:0", "--log-level", "debug"];
+  const service = await serveApp(t, "hello.mjs", { args });
+  const { probe } = await service.program.ready();
+  const at = (port: number): Address => ({ host: "127.0.0.1", port });
+  const ports = { ops: at(service.opsPort), probe: at(portOf(String(probe))) };
+  // What the first request leaves behind for good is not held against the others.
+  assert.equal((await service.ops("/livez")).status, 200);
+  const settled = (await openDescriptors(service.program.pid)).length;
+  return { ...service, ports, descriptors: settled };
+}
+
+/** Resolves when the supervisor has no more descriptors than before; fails if anything was worth a line above debug. */
+async function assertNoTrace({ program, descriptors }: Quiet): Promise<void> {
+  await eventually(
+    DEADLINE_MS,
+    async () => (await openDescriptors(program.pid)).length <= descriptors || undefined,
+    `${descriptors} descriptors`,
+  );
+  const afterReady = program.lines.slice(program.lines.findIndex(({ msg }) => msg === "ready") + 1);
+  const loud = afterReady.filter(
+    ({ level = 0, msg }) => level >= INFO && msg !== "probe port open",
+  );
+  assert.deepEqual(loud, []);
+}
+
+/** Asks /livez, one request after the other, until the noise is over. */
+async function askLivezDuring(service: Quiet, noise: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const over = noise.finally(() => (isOver = true));
+  const times: number[] = [];
+  while (!isOver || times.length < FEWEST_SAMPLES) {
+    const startMs = performance.now();
+    assert.equal((await service.ops("/livez")).status, 200);
+    times.push(performance.now() - startMs);
+  }
+  await over;
+  const sorted = times.toSorted((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const worst = sorted.at(-1) ?? Number.NaN;
+  const what = `median ${median} ms, worst ${worst} ms of ${times.length}`;
+  assert.ok(median < LIVEZ_WITHIN_MS && worst < LIVEZ_AT_WORST_MS, what);
+}
+
+/** Sends something, waits for what the program makes of it, and goes. */
+function saying(bytes: string): (socket: Socket) => void {
+  return (socket) => void socket.end(bytes, "latin1");
+}
+
+const TLS_HELLO = `\x16\x03\x01\0\xc4\x01\0\0\xc0\x03\x03${"\x5a".repeat(187)}`;
+
+const KNOCKS: readonly (readonly [what: string, times: number, end: (socket: Socket) => void])[] = [
+  ["connect and FIN", 1_000, (socket) => void socket.end()],
+  ["connect and RST", 1_000, (socket) => void socket.resetAndDestroy()],
+  ["a PROXY v1 header", 200, saying("PROXY TCP4 10.0.0.1 10.0.0.2 1234 9464\r\n")],
+  ["a PROXY v1 header and a request", 200, saying("PROXY UNKNOWN\r\nGET /livez HTTP/1.1\r\n\r\n")],
+  ["a PROXY v2 header", 200, saying("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")],
+  ["garbage", 200, saying('\0\xff\xfe{"jsonrpc"\r\n\x1b[2J\n')],
+  ["a TLS hello", 200, saying(TLS_HELLO)],
+  [
+    "a TLS hello and RST",
+    200,
+    (socket) => void socket.write(TLS_HELLO, "latin1", () => socket.resetAndDestroy()),
+  ],
+];
+
+describe("probes that only connect, at the ops endpoint and the probe port", TIMEOUT, () => {
+  for (const [what, times, end] of KNOCKS) {
+    it(`leave no trace and hold up no /livez: ${what}, ${times} times each`, async (t) => {
+      const service = await serveQuietly(t);
+      const { ops, probe } = service.ports;
+      const noise = Promise.all([knockOften(ops, times, end), knockOften(probe, times, end)]);
+      await askLivezDuring(service, noise);
+      await assertNoTrace(service);
+    });
+  }
+
+  for (const [what, bytes] of [
+    ["say nothing", ""],
+    ["never end what they say", "GET /livez HTTP/1.1\r\nX-Unfinished: "],
+  ] as const) {
+    it(`are let go after a while when they ${what}: ${HALF_OPEN} each`, async (t) => {
+      const service = await serveQuietly(t);
+      const sockets = Object.values(service.ports).flatMap((port) =>
+        Array.from({ length: HALF_OPEN }, () => {
+          // What the other end closes stays open on our side.
+          const socket = connect({ ...port, allowHalfOpen: true }).on("error", () => {});
+          onEnd(t, () => socket.destroy());
+          if (bytes !== "") socket.write(bytes);
+          return socket.resume();
+        }),
+      );
+      const connected = Promise.all(sockets.map((socket) => once(socket, "connect")));
+      await within(DEADLINE_MS, connected, "the connections");
+      const { length } = await openDescriptors(service.program.pid);
+      assert.ok(length >= service.descriptors + HALF_OPEN, `${length} descriptors`);
+      await askLivezDuring(service, Promise.resolve());
+      await assertNoTrace(service);
+    });
+  }
+});
