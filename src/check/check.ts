@@ -2,11 +2,13 @@ import type { Facts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 import { checkGrace } from "./grace.ts";
 import { checkKeepAlive } from "./keep-alive.ts";
+import { checkOpsReach } from "./ops-reach.ts";
 import { checkOccupant } from "./occupant.ts";
 import { checkAddress } from "./path-length.ts";
 import { checkQueue } from "./queue.ts";
 import { checkReach } from "./reach.ts";
 import { checkSharedMemory } from "./shared-memory.ts";
+import { checkUntilGone } from "./until-gone.ts";
 
 /** Everything there is to say about a configuration in its surroundings, endpoint by endpoint. */
 export function checkAll(facts: Facts): readonly Finding[] {
@@ -22,7 +24,10 @@ export function checkAll(facts: Facts): readonly Finding[] {
   return [
     ...perEndpoint,
     ...checkGrace(config.drain, facts.podGraceMs),
+    ...checkUntilGone(facts.untilGone),
     ...checkKeepAlive(config.http.keepAliveTimeoutMs, facts.nginxKeepAliveMs),
+    ...checkOpsReach("ops", config.ops, facts.isInPod),
+    ...checkOpsReach("probe", config.probe, facts.isInPod),
     ...checkSharedMemory(config, facts.hasSharedMemory),
   ];
 }

@@ -8,7 +8,7 @@ import { testLiveness } from "../listener/live-test.ts";
 import { findLockHolder } from "../listener/lock.ts";
 import { lookUpGroup, lookUpOwner } from "../listener/ownership.ts";
 import { readSomaxconn } from "../somaxconn.ts";
-import type { Facts, FileFacts, Occupant, SocketFacts } from "./facts.ts";
+import type { AwaitedFile, Facts, FileFacts, Occupant, SocketFacts } from "./facts.ts";
 
 const PERMISSION_BITS = 0o777;
 const SETGID = 0o2000;
@@ -16,16 +16,28 @@ const SETGID = 0o2000;
 /** Looks at the world for the checks; changes nothing in it. */
 export async function collectFacts(
   config: Config,
-  asked: Pick<Facts, "nginx" | "nginxKeepAliveMs" | "podGraceMs">,
+  asked: Pick<Facts, "nginx" | "nginxKeepAliveMs" | "podGraceMs" | "isInPod">,
 ): Promise<Facts> {
   const paths = config.endpoints.filter((endpoint) => endpoint.kind === "unix");
   return {
     ...asked,
     config,
+    untilGone: await lookForAwaited(config.drain.untilGone),
     sockets: await Promise.all(paths.map(lookAtSocket)),
     somaxconn: await readSomaxconn(),
     hasSharedMemory: await isWritable("/dev/shm"),
   };
+}
+
+async function lookForAwaited(path: string | undefined): Promise<AwaitedFile | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    if ((await statPath(path)) !== undefined) return { path, state: "there" };
+    const hasDirectory = (await statPath(`${dirname(path)}/`)) !== undefined;
+    return { path, state: hasDirectory ? "absent" : "no directory" };
+  } catch {
+    return { path, state: "hidden" };
+  }
 }
 
 async function lookAtSocket(endpoint: UnixEndpoint): Promise<SocketFacts> {

@@ -23,6 +23,12 @@ export type Occupant =
   | { readonly kind: "live"; readonly evidence: string }
   | { readonly kind: "other"; readonly what: string };
 
+/** A file whose end a drain waits for; `hidden` is one that may not be looked at. */
+export interface AwaitedFile {
+  readonly path: string;
+  readonly state: "there" | "absent" | "no directory" | "hidden";
+}
+
 /** All that was found out about the path of one Unix socket. */
 export type SocketFacts =
   /** It could not even be looked at; `problem` says why and what to do. */
@@ -49,6 +55,10 @@ export interface Facts {
   readonly nginxKeepAliveMs: number;
   /** The pod's `terminationGracePeriodSeconds`. */
   readonly podGraceMs: number;
+  /** Kubernetes has started us. */
+  readonly isInPod: boolean;
+  /** Undefined when a drain waits for none. */
+  readonly untilGone: AwaitedFile | undefined;
   /** The longest accept queue the kernel gives; undefined where it does not say. */
   readonly somaxconn: number | undefined;
   /** Whether files can be made in /dev/shm. */

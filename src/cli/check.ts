@@ -6,6 +6,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import { ValueError } from "../config/value-error.ts";
 import { EXIT_CODES } from "../errors.ts";
 import type { Choose } from "./action.ts";
+import type { Host } from "./host.ts";
 import { addOwnOption } from "./own-option.ts";
 import { addServeOptions, APP_ARGUMENT, toConfigInput } from "./serve-options.ts";
 
@@ -60,7 +61,7 @@ export function addCheck(program: Command, choose: Choose): Command {
       const { collectFacts } = await import("../check/collect.ts");
       const { checkAll } = await import("../check/check.ts");
       const { formatFinding } = await import("../check/finding.ts");
-      const findings = checkAll(await collectFacts(config, asked));
+      const findings = checkAll(await collectFacts(config, { ...asked, isInPod: isInPod(host) }));
       const text =
         json === true
           ? JSON.stringify(findings, undefined, 2)
@@ -70,6 +71,11 @@ export function addCheck(program: Command, choose: Choose): Command {
       return hasFailed ? EXIT_CODES.failure : EXIT_CODES.ok;
     });
   });
+}
+
+/** Every container of a pod has this variable. */
+function isInPod({ env }: Host): boolean {
+  return env["KUBERNETES_SERVICE_HOST"] !== undefined;
 }
 
 function parseAccount(text: string): Account {

@@ -5,11 +5,13 @@ import type { Facts, FileFacts, Occupant, SocketFacts } from "../../src/check/fa
 import { formatFinding } from "../../src/check/finding.ts";
 import { checkGrace } from "../../src/check/grace.ts";
 import { checkKeepAlive } from "../../src/check/keep-alive.ts";
+import { checkOpsReach } from "../../src/check/ops-reach.ts";
 import { checkOccupant } from "../../src/check/occupant.ts";
 import { checkAddress } from "../../src/check/path-length.ts";
 import { checkQueue } from "../../src/check/queue.ts";
 import { checkReach } from "../../src/check/reach.ts";
 import { checkSharedMemory } from "../../src/check/shared-memory.ts";
+import { checkUntilGone } from "../../src/check/until-gone.ts";
 import { unixEndpoint } from "../helpers/endpoints.ts";
 import { WORKER_START } from "../helpers/fake-workers.ts";
 
@@ -165,14 +167,51 @@ describe("checkSharedMemory", () => {
   });
 });
 
+describe("checkUntilGone", () => {
+  for (const [state, level] of [
+    ["there", "ok"],
+    ["absent", "ok"],
+    ["no directory", "fail"],
+    ["hidden", "fail"],
+  ] as const) {
+    it(`says ${level} for a file that is: ${state}`, () =>
+      assert.deepEqual(levels(checkUntilGone({ path: "/run/nginx/nginx.pid", state })), [level]));
+  }
+
+  it("says nothing where no file is waited for", () =>
+    assert.deepEqual(checkUntilGone(undefined), []));
+});
+
+describe("checkOpsReach", () => {
+  it("warns of loopback in a pod, and names the port to set", () => {
+    for (const host of ["127.0.0.1", "::1", "localhost"]) {
+      const [finding, ...more] = checkOpsReach("ops", { host, port: 9464 }, true);
+      assert.deepEqual([finding?.level, finding?.change, more], ["warn", "set --ops :9464", []]);
+    }
+    assert.deepEqual(levels(checkOpsReach("ops", { host: "::", port: 9464 }, true)), ["ok"]);
+  });
+
+  it("says nothing elsewhere, or where there is none", () => {
+    assert.deepEqual(checkOpsReach("ops", { host: "::1", port: 9464 }, false), []);
+    assert.deepEqual(checkOpsReach("probe", undefined, true), []);
+  });
+});
+
 describe("checkAll", () => {
   it("looks at every endpoint, then at what they share", () => {
     const facts: Facts = {
-      config: { ...WORKER_START.config, endpoints: [ENDPOINT] },
+      config: {
+        ...WORKER_START.config,
+        endpoints: [ENDPOINT],
+        ops: { host: "::", port: 9464 },
+        probe: { host: "127.0.0.1", port: 9465 },
+      },
       sockets: [socketFacts({})],
       nginx: undefined,
       nginxKeepAliveMs: 60_000,
       podGraceMs: 60_000,
+      isInPod: true,
+      untilGone: { path: "/run/nginx/nginx.pid", state: "there" },
       somaxconn: 4096,
       hasSharedMemory: true,
     };
@@ -184,7 +223,10 @@ describe("checkAll", () => {
         "ok app",
         "ok app",
         "ok grace-period",
+        "ok drain-until-gone",
         "ok keep-alive-timeout",
+        "ok ops",
+        "warn probe",
         "ok /dev/shm",
       ],
     );

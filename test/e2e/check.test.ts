@@ -106,6 +106,21 @@ describe("outrigger check", () => {
     assert.equal(await knock(service.socketPath), "connected");
   });
 
+  it("tells of a pid file that cannot be seen, and of a port that a pod keeps to itself", async (t) => {
+    const { dir, path } = await openDir(t);
+    const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
+    const args = ["check", "--socket", path, "--drain-until-gone", join(dir, "none", "nginx.pid")];
+    const { code, stdout } = await runProgram(t, args, { env });
+    assert.equal(code, 1);
+    assert.match(stdout, /^fail +drain-until-gone: .*none does not exist, .*; mount the volume/m);
+    assert.match(stdout, /^warn +ops: 127\.0\.0\.1:9464 is out of reach .*; set --ops :9464$/m);
+    const there = ["check", "--socket", path, "--drain-until-gone", join(dir, "nginx.pid")];
+    await writeFile(join(dir, "nginx.pid"), "1");
+    const { stdout: second } = await runProgram(t, [...there, "--ops", ":9464"], { env });
+    assert.match(second, /^ok +drain-until-gone: /m);
+    assert.match(second, /^ok +ops: /m);
+  });
+
   it("says that a directory is missing", async (t) => {
     const dir = await tempDir(t);
     const { code, findings } = await check(t, "--socket", join(dir, "none", "app.sock"));
