@@ -32,7 +32,12 @@ export interface StatusBody {
   };
   readonly sockets: { readonly stale_removed: number; readonly lost: number };
   readonly forced_closes: number;
-  readonly supervisor: { readonly pid: number; readonly resident_bytes: number };
+  readonly supervisor: {
+    readonly pid: number;
+    readonly resident_bytes: number;
+    /** The signal that announces the drain. */
+    readonly drain_signal?: string | undefined;
+  };
 }
 
 export interface EndpointBody {

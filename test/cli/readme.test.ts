@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { formatFlagTable } from "../../src/cli/flag-table.ts";
 import { EndpointCounters } from "../../src/counters.ts";
 import { createMetricsWriter } from "../../src/ops/metrics.ts";
-import { endpointFixture, snapshotFixture } from "../helpers/snapshot.ts";
+import { describeStatus } from "../../src/ops/status.ts";
+import { endpointFixture, snapshotFixture, workerFixture } from "../helpers/snapshot.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCUMENTS = ["README.md", "CHANGELOG.md", ...globSync("docs/*.md", { cwd: ROOT }).toSorted()];
@@ -49,6 +50,45 @@ describe("docs/operations.md", () => {
     );
   });
 });
+
+describe("the status", () => {
+  it("is documented field by field", () => {
+    const [section = ""] = /\n### Status\n[^]*?\n## /.exec(read("docs/operations.md")) ?? [];
+    const cells = [...section.matchAll(/^\| (`.*?) \|/gm)].map(([, cell = ""]) => cell);
+    const named = cells.flatMap((cell) => [...cell.matchAll(/`(.+?)`/g)].map(([, name]) => name));
+    const there = fieldsOf(JSON.parse(JSON.stringify(describeStatus(FULL_SNAPSHOT))));
+    // What has a count for each reason is named as a whole.
+    const isNamed = (field: string): boolean =>
+      named.some((name) => name === field || field.startsWith(`${name}.`));
+    assert.deepEqual(
+      there.filter((field) => !isNamed(field)),
+      [],
+    );
+    assert.deepEqual(
+      named.filter(
+        (name) => !there.some((field) => field === name || field.startsWith(`${name}.`)),
+      ),
+      [],
+    );
+  });
+});
+
+/** Nothing of it is unknown. */
+const FULL_SNAPSHOT = snapshotFixture({
+  drainStartedAtMs: 1_700_000_050_000,
+  drainSignal: "SIGUSR2",
+  endpoints: [endpointFixture({ up: false, problem: "withdrawn" })],
+  workers: [workerFixture({ health: { healthy: false, message: "no database" } })],
+  backoffs: [{ slot: 1, failures: 3, retryInMs: 100 }],
+});
+
+/** Every value in it by its path, such as `endpoints[].name`. */
+function fieldsOf(value: unknown, path = ""): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => fieldsOf(item, `${path}[]`));
+  if (typeof value !== "object" || value === null) return [path];
+  const prefix = path === "" ? "" : `${path}.`;
+  return Object.entries(value).flatMap(([key, inner]) => fieldsOf(inner, prefix + key));
+}
 
 interface Link {
   readonly from: string;
