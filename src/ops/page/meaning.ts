@@ -40,8 +40,8 @@ export function explainPhase({ phase, ready, ...status }: StatusBody): Meaning {
 /** How far a drain has come. */
 export interface DrainProgress {
   readonly elapsedSeconds: number;
-  /** From the start of the drain to the cut of what is left. */
-  readonly graceSeconds: number;
+  /** From the start of the drain to the cut of what is left; undefined while it is only announced. */
+  readonly graceSeconds: number | undefined;
   readonly connections: number;
   readonly requests: number;
   readonly workers: number;
@@ -53,10 +53,11 @@ export function progressOf(status: StatusBody): DrainProgress | undefined {
   if (status.phase !== "draining" || startedAt === undefined) return undefined;
   const startedMs = Date.parse(startedAt);
   const elapsedSeconds = (Date.parse(status.taken_at) - startedMs) / 1000;
-  const graceSeconds = (Date.parse(deadlineAt ?? startedAt) - startedMs) / 1000;
+  const graceSeconds =
+    deadlineAt === undefined ? undefined : Math.max((Date.parse(deadlineAt) - startedMs) / 1000, 0);
   return {
     elapsedSeconds: Math.max(elapsedSeconds, 0),
-    graceSeconds: Math.max(graceSeconds, 0),
+    graceSeconds,
     connections: endpoints.reduce((sum, { connections }) => sum + connections.open, 0),
     requests: endpoints.reduce((sum, { requests }) => sum + requests.in_flight, 0),
     workers: workers.slots.filter(({ state }) => state !== "exited").length,

@@ -64,12 +64,16 @@ function showDrain(status: StatusBody): void {
     `${formatNumberOf(requests, "request")} in flight`,
     formatNumberOf(workers, "worker"),
   ];
-  const cut = `what is open is cut in ${formatSpan(graceSeconds - elapsedSeconds)}`;
+  const cut =
+    graceSeconds === undefined
+      ? "nothing is cut before a stop signal comes"
+      : `what is open is cut in ${formatSpan(graceSeconds - elapsedSeconds)}`;
   setText(
     find("drain-text"),
     `Draining for ${formatSpan(elapsedSeconds)}; ${cut}. Left: ${left.join(", ")}.`,
   );
-  bar.max = Math.max(graceSeconds, 1);
+  bar.hidden = graceSeconds === undefined;
+  bar.max = Math.max(graceSeconds ?? 0, 1);
   bar.value = Math.min(elapsedSeconds, bar.max);
 }
 

@@ -24,6 +24,12 @@ describe("explainPhase", () => {
 describe("progressOf", () => {
   it("is unknown before the drain", () => assert.equal(progressOf(answer()), undefined));
 
+  it("knows no end of a drain that is only announced", () => {
+    const overrides = { phase: "draining", drain_started_at: timeAt(1) };
+    const progress = progressOf(answer({ at: 4, overrides }));
+    assert.deepEqual([progress?.elapsedSeconds, progress?.graceSeconds], [3, undefined]);
+  });
+
   it("says how long the drain takes, may take, and what is left", () => {
     const { workers } = answer();
     const slots = [worker({ state: "draining" }), worker({ slot: 1, state: "exited" })];
