@@ -76,11 +76,18 @@ describe("the status", () => {
 /** Nothing of it is unknown. */
 const FULL_SNAPSHOT = snapshotFixture({
   drainStartedAtMs: 1_700_000_050_000,
+  drainDeadlineAtMs: 1_700_000_080_000,
   drainSignal: "SIGUSR2",
-  endpoints: [endpointFixture({ up: false, problem: "withdrawn" })],
+  endpoints: [endpointFixture({ up: false, problem: "withdrawn", counters: usedCounters() })],
   workers: [workerFixture({ health: { healthy: false, message: "no database" } })],
   backoffs: [{ slot: 1, failures: 3, retryInMs: 100 }],
 });
+
+function usedCounters(): EndpointCounters {
+  const counters = new EndpointCounters();
+  counters.countFinished("GET", 200, 0.1);
+  return counters;
+}
 
 /** Every value in it by its path, such as `endpoints[].name`. */
 function fieldsOf(value: unknown, path = ""): string[] {
