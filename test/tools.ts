@@ -12,6 +12,10 @@ const PACKAGES = {
   tini: "tini",
   busybox: "busybox",
   chromium: "chromium",
+  "systemd-socket-activate": "systemd",
+  "systemd-notify": "systemd",
+  "systemd-analyze": "systemd",
+  perl: "perl-base",
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

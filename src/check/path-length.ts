@@ -17,6 +17,7 @@ export function checkAddress(endpoint: Endpoint): readonly Finding[] {
       return [{ level: "warn", about, text, change: "give nginx a path or a TCP endpoint" }];
     }
     case "tcp":
+    case "handed":
       return [];
   }
 }

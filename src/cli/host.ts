@@ -24,6 +24,8 @@ export interface Host {
   readonly cpuCount: number;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Reads a variable and removes it, so that no process we start has it. */
+  takeVariable(name: string): string | undefined;
   readFile(path: string): string;
   /** Calls back for every arrival of a signal; the returned function takes that back. */
   onSignal(signal: NodeJS.Signals, callback: (signal: NodeJS.Signals) => void): () => void;
@@ -37,6 +39,11 @@ export const systemHost: Host = {
   cpuCount: countCpus((path) => readFileSync(path, "utf8"), availableParallelism()),
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
+  takeVariable(name) {
+    const value = process.env[name];
+    delete process.env[name];
+    return value;
+  },
   readFile: (path) => readFileSync(path, "utf8"),
   onSignal(signal, callback) {
     process.on(signal, callback);

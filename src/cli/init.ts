@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readdirSync, readlinkSync } from "node:fs";
 
 /** Every image that is more than the program itself has one; an init proper is found in few. */
 const SHELL = "/bin/sh";
@@ -55,8 +56,9 @@ export interface FirstProcess {
  */
 export function leavePidOne(self: FirstProcess = process, shell: string = SHELL): void {
   if (self.pid !== 1 || self.execve === undefined) return;
-  // Descriptors beyond the standard ones would be closed on the way.
+  // Descriptors beyond the standard ones would be closed on the way, and LISTEN_PID would be wrong.
   if (self.env["LISTEN_FDS"] !== undefined || self.env["NODE_CHANNEL_FD"] !== undefined) return;
+  if (holdsSockets()) return;
   // A shell drops those, and an app may be waiting for them.
   if (!Object.keys(self.env).every((name) => SHELL_NAME.test(name))) return;
   const [, ...rest] = self.argv;
@@ -67,5 +69,19 @@ export function leavePidOne(self: FirstProcess = process, shell: string = SHELL)
     self.execve(shell, [shell, "-c", INIT, "outrigger-init", ...command], self.env);
   } catch {
     // We stay what we are, and a line of the log says what that costs.
+  }
+}
+
+/** Whether we were started with a socket that is none of the standard streams; Node opens none by itself. */
+function holdsSockets(): boolean {
+  return readdirSync("/proc/self/fd").some((name) => Number(name) > 2 && isSocket(name));
+}
+
+function isSocket(descriptor: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("socket:");
+  } catch {
+    // That of the listing itself is closed by now.
+    return false;
   }
 }

@@ -97,6 +97,7 @@ Forms of an endpoint:
   /run/app.sock, ./app.sock, unix:PATH   Unix socket
   @name                                  Linux abstract socket
   127.0.0.1:8000, [::1]:8000, :8000      TCP
+  systemd:NAME, fd:N                     a listening socket that we are handed
   Each may end in ?key=value&...: mode, group, owner (Unix sockets), backlog, max-connections, name.
 
 Variables and config keys:

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { formatSource } from "../config/endpoint.ts";
 import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
 import { createLogger, type Logger } from "../log/logger.ts";
 import { forkWorker } from "../supervisor/fork-worker.ts";
@@ -7,6 +8,7 @@ import type { Stopped } from "../supervisor/closing.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import type { ServeInvocation } from "./run.ts";
 import { INIT_ADVICE, NO_INIT } from "./init.ts";
+import { takeActivation, takeServiceManager } from "./service-manager.ts";
 import { DRAIN_SIGNAL, obeySignals } from "./signals.ts";
 import { readSomaxconn } from "../somaxconn.ts";
 import { readVersion } from "../version.ts";
@@ -16,15 +18,26 @@ import { formatHostPort } from "../host-port.ts";
 export async function serve({ config, reread, host }: ServeInvocation): Promise<ExitCode> {
   const isPretty = host.stdout.isTerminal;
   const log = await createLogger({ level: config.log.level, pretty: isPretty });
+  const activation = takeActivation(host);
+  const manager = takeServiceManager({
+    host,
+    config,
+    log,
+    standing: () => supervisor.standing(),
+  });
   const supervisor = new Supervisor({
     config,
+    activation,
     log,
     version: readVersion(),
     drainSignal: DRAIN_SIGNAL,
     spawn: config.workers === 0 ? inlineWorker({ log, isPretty, cwd: host.cwd }) : forkWorker,
-    onPhase: (phase) => phase !== "ready" && log.info({}, phase),
+    onPhase(phase) {
+      if (phase !== "ready") log.info({}, phase);
+      manager.enter(phase);
+    },
   });
-  const signals = obeySignals({ host, supervisor, log, reread });
+  const signals = obeySignals({ host, supervisor, manager, log, reread });
   try {
     return await serveUntilStopped({ supervisor, config, log });
   } catch (error) {
@@ -33,6 +46,7 @@ export async function serve({ config, reread, host }: ServeInvocation): Promise<
     throw error;
   } finally {
     signals.release();
+    await manager.close();
   }
 }
 
@@ -49,7 +63,11 @@ async function serveUntilStopped({ supervisor, config, log }: Service): Promise<
   const { listeners, ops, probe } = await supervisor.start();
   log.info(
     {
-      endpoints: listeners.map(({ endpoint, address }) => ({ name: endpoint.name, address })),
+      endpoints: listeners.map(({ endpoint, address }) => ({
+        name: endpoint.name,
+        address,
+        ...(endpoint.kind === "handed" ? { handed: formatSource(endpoint.source) } : {}),
+      })),
       ops: ops && formatHostPort(ops),
       probe: probe && formatHostPort(probe),
       workers: config.workers,

@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import { describeError, OutriggerError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { ServiceManager } from "../systemd/service-manager.ts";
 import type { Host } from "./host.ts";
 
 /** nginx images stop with QUIT, which their pod may hand to us too. */
@@ -18,6 +19,8 @@ const ECHO_MS = 250;
 export interface SignalOptions {
   readonly host: Host;
   readonly supervisor: Supervisor;
+  /** Who wants to know of a reload. */
+  readonly manager: ServiceManager;
   readonly log: Logger;
   /** Reads the configuration again; throws what it is refused for. */
   readonly reread: () => Config;
@@ -35,7 +38,13 @@ export interface ObeyedSignals {
  * HUP replaces the workers, TTIN adds one, TTOU takes one away, and USR2 announces the drain that a
  * stop signal finishes.
  */
-export function obeySignals({ host, supervisor, log, reread }: SignalOptions): ObeyedSignals {
+export function obeySignals({
+  host,
+  supervisor,
+  manager,
+  log,
+  reread,
+}: SignalOptions): ObeyedSignals {
   let stops = 0;
   const pressedAtMs = new Map<NodeJS.Signals, number>();
   const stop = (signal: NodeJS.Signals): void => {
@@ -64,7 +73,7 @@ export function obeySignals({ host, supervisor, log, reread }: SignalOptions): O
     host.onSignal(
       "SIGHUP",
       // What is refused must reject, not throw: a signal handler that throws ends the process.
-      change("reload", async () => await supervisor.reload(reread())),
+      change("reload", () => manager.whileReloading(async () => await supervisor.reload(reread()))),
     ),
     host.onSignal(
       "SIGTTIN",

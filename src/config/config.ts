@@ -41,8 +41,34 @@ export interface TcpEndpoint extends AppEndpointOptions {
   readonly port: number;
 }
 
+/** How a socket is named that whoever started us has opened: `fd:3`, `systemd:web`. */
+export type HandedSource =
+  | { readonly by: "descriptor"; readonly descriptor: number }
+  | { readonly by: "name"; readonly socketName: string };
+
+/** A listening socket that somebody else opens and hands to us. */
+export interface HandedEndpoint extends AppEndpointOptions {
+  readonly kind: "handed";
+  readonly source: HandedSource;
+  /** Undefined until it is looked for, which is the first thing a start does. */
+  readonly found: HandedSocket | undefined;
+}
+
+/** A socket that we were handed. */
+export interface HandedSocket {
+  /** In our own table. */
+  readonly descriptor: number;
+  readonly bound: BoundAddress;
+}
+
+/** What a socket is bound to that others have opened. */
+export type BoundAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "abstract"; readonly abstractName: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
 /** Where we are told to listen. */
-export type Endpoint = UnixEndpoint | AbstractEndpoint | TcpEndpoint;
+export type Endpoint = UnixEndpoint | AbstractEndpoint | TcpEndpoint | HandedEndpoint;
 
 /** A TCP address of ours that is not for the app: where probes and metrics are served, or the probe port. */
 export interface OpsEndpoint {

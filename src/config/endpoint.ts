@@ -1,13 +1,17 @@
 import {
   DEFAULTS,
   type AbstractEndpoint,
+  type BoundAddress,
   type Endpoint,
+  type HandedEndpoint,
+  type HandedSource,
   type TcpEndpoint,
   type UnixEndpoint,
 } from "./config.ts";
 import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endpoint-options.ts";
 import { formatHostPort } from "../host-port.ts";
-import { parseHostPort, type HostPort } from "./host-port.ts";
+import { parseHandedSource } from "./handed-source.ts";
+import { parseHostPort } from "./host-port.ts";
 import { escapePath, parseAbstractName, parseSocketPath, unescapePath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
 import { formatMode } from "./values.ts";
@@ -16,7 +20,8 @@ import { formatMode } from "./values.ts";
 export type UnnamedEndpoint =
   | Unnamed<UnixEndpoint>
   | Unnamed<AbstractEndpoint>
-  | Unnamed<TcpEndpoint>;
+  | Unnamed<TcpEndpoint>
+  | Unnamed<HandedEndpoint>;
 
 type Unnamed<E extends Endpoint> = Omit<E, "name"> & { readonly name: string | undefined };
 
@@ -30,9 +35,8 @@ export interface EndpointContext {
 
 /** The part of an endpoint that says where it is. */
 export type EndpointAddress =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "abstract"; readonly abstractName: string }
-  | ({ readonly kind: "tcp" } & HostPort);
+  | BoundAddress
+  | { readonly kind: "handed"; readonly source: HandedSource };
 
 /** Reads one value of `--listen`. Prefix forms come first; then a colon means TCP, and anything else is a path. */
 export function parseEndpoint(text: string, context: EndpointContext): UnnamedEndpoint {
@@ -65,11 +69,33 @@ export function formatEndpoint(endpoint: Endpoint): string {
   return `${address}?${given.map(([key, value]) => `${key}=${value}`).join("&")}`;
 }
 
-/** Writes where an endpoint is, as people do: `/run/app.sock`, `@name`, `127.0.0.1:8000`, `[::1]:8000`. */
+/**
+ * Writes where an endpoint is, as people do: `/run/app.sock`, `@name`, `127.0.0.1:8000`, `[::1]:8000`,
+ * `systemd:web`.
+ */
 export function formatAddress(endpoint: EndpointAddress): string {
-  if (endpoint.kind === "unix") return endpoint.path;
-  return endpoint.kind === "abstract" ? `@${endpoint.abstractName}` : formatHostPort(endpoint);
+  switch (endpoint.kind) {
+    case "unix":
+      return endpoint.path;
+    case "abstract":
+      return `@${endpoint.abstractName}`;
+    case "tcp":
+      return formatHostPort(endpoint);
+    case "handed":
+      return formatSource(endpoint.source);
+  }
 }
+
+/** Writes how a socket that is handed over is named: `fd:3`, `systemd:web`. */
+export function formatSource(source: HandedSource): string {
+  return source.by === "descriptor" ? `fd:${source.descriptor}` : `systemd:${source.socketName}`;
+}
+
+const WHY_NO_FILE = {
+  tcp: "the file of a Unix socket, and a TCP endpoint has none",
+  abstract: "the file of a Unix socket, and an abstract socket has none",
+  handed: "a file that we make, and this socket is made by whoever hands it over",
+} as const;
 
 function combine(
   target: EndpointAddress,
@@ -84,12 +110,11 @@ function combine(
   };
   if (target.kind !== "unix") {
     const misplaced = FILE_OPTIONS.find((key) => options?.[key] !== undefined);
-    if (misplaced === undefined) return { ...target, ...common };
-    const kind = target.kind === "tcp" ? "a TCP endpoint" : "an abstract socket";
-    throw refuse(
-      misplaced,
-      `option "${misplaced}" is for the file of a Unix socket, and ${kind} has none`,
-    );
+    if (misplaced === undefined)
+      return target.kind === "handed"
+        ? { ...target, ...common, found: undefined }
+        : { ...target, ...common };
+    throw refuse(misplaced, `option "${misplaced}" is for ${WHY_NO_FILE[target.kind]}`);
   }
   const mode = options?.mode ?? DEFAULTS.socketMode;
   return { ...target, ...common, mode, group: options?.group, owner: options?.owner };
@@ -99,7 +124,8 @@ function parseTarget(address: string, cwd: string): EndpointAddress {
   if (address.startsWith("unix:")) return parseUnixForm(address, cwd);
   if (address.startsWith("@"))
     return { kind: "abstract", abstractName: parseAbstractName(address.slice(1)) };
-  if (/^(?:fd|systemd):/.test(address)) throw refuseInherited(address);
+  if (/^(?:fd|systemd):/.test(address))
+    return { kind: "handed", source: parseHandedSource(address) };
   if (/^(?:\/|\.\.?\/|~)/.test(address)) return parsePath(address, cwd);
   const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)/i.exec(address);
   if (url !== null) throw refuse(address, `an endpoint is not a URL: did you mean "${url[1]}"`);
@@ -126,22 +152,6 @@ function parseUnixForm(address: string, cwd: string): EndpointAddress {
   return parsePath(path, cwd);
 }
 
-function refuseInherited(address: string): ValueError {
-  if (address.startsWith("fd:")) {
-    const descriptor = address.slice("fd:".length);
-    const isUsable = /^\d+$/.test(descriptor) && Number(descriptor) > 2;
-    if (!isUsable)
-      return refuse(address, "expected the number of a descriptor above 2, such as fd:3");
-  } else if (!/^systemd:[\w.@-]+$/.test(address)) {
-    return refuse(address, "expected the name of a descriptor, such as systemd:app");
-  }
-  return new ValueError(
-    address,
-    "a descriptor we were handed is not yet supported",
-    "ERR_UNSUPPORTED",
-  );
-}
-
 function refuseBlanks(text: string): void {
   if (text.trim() === "")
     throw refuse(text, "expected an endpoint such as /run/app/app.sock or 127.0.0.1:8000");
@@ -151,6 +161,8 @@ function refuseBlanks(text: string): void {
 function explainBareWord(word: string): string {
   if (word === "")
     return "the address is missing: expected an endpoint such as /run/app/app.sock or 127.0.0.1:8000";
+  if (word === "systemd" || word === "fd")
+    return `expected which socket is meant: did you mean "systemd:NAME" or "fd:3"`;
   return `expected a path or HOST:PORT: did you mean "./${word}" or "${word}:8000"`;
 }
 

@@ -10,6 +10,7 @@ import {
   type RecycleConfig,
 } from "./config.ts";
 import { refuseOpsConflict, refuseProbeConflict } from "./endpoint-names.ts";
+import { formatAddress } from "./endpoint.ts";
 import { createFileLayer, openConfigFile } from "./file.ts";
 import { formatDuration } from "./duration.ts";
 import { parseHostPort } from "./host-port.ts";
@@ -23,7 +24,7 @@ import {
 } from "./layers.ts";
 import { OPTIONS } from "./options.ts";
 import { resolveEndpoints } from "./resolve-endpoints.ts";
-import { formatAddress } from "./endpoint.ts";
+import { refuseUnheardProxies } from "./unheard-proxies.ts";
 import { ValueError } from "./value-error.ts";
 
 /** Less than two reports in a row may be late on any busy machine. */
@@ -56,7 +57,7 @@ export function resolveConfig(input: ConfigInput): Config {
   return {
     app: resolveApp(layers, input.defaultApp),
     endpoints,
-    takeover: choose(layers, "takeover")?.value ?? DEFAULTS.takeover,
+    takeover: resolveTakeover(layers, endpoints),
     ops,
     probe: resolveProbe(layers, endpoints, ops),
     workers,
@@ -101,6 +102,17 @@ function resolveApp(layers: readonly Layer[], defaultApp: string | undefined): s
   throw new OutriggerError("ERR_USAGE", "Cannot start without an app: expected outrigger ./app.js");
 }
 
+/** Whoever hands a socket over keeps it: there is nothing that could be taken over. */
+function resolveTakeover(layers: readonly Layer[], endpoints: readonly Endpoint[]): boolean {
+  const takeover = choose(layers, "takeover");
+  if (takeover?.value !== true) return DEFAULTS.takeover;
+  const handed = endpoints.find(({ kind }) => kind === "handed");
+  if (handed === undefined) return true;
+  const source = formatAddress(handed);
+  const reason = "whoever hands that socket over keeps it, so a restart loses no connection";
+  throw new OutriggerError("ERR_USAGE", `Cannot use --takeover together with ${source}: ${reason}`);
+}
+
 function resolveOps(
   layers: readonly Layer[],
   endpoints: readonly Endpoint[],
@@ -111,19 +123,6 @@ function resolveOps(
   if (chosen !== undefined) withPlace(chosen.layer, "ops", () => refuseOpsConflict(ops, endpoints));
   else refuseDefaultOpsConflict(ops, endpoints);
   return ops;
-}
-
-/** PROXY headers are believed from trusted peers only: where there can be none, the option would do nothing or shut everybody out. */
-function refuseUnheardProxies(endpoint: Endpoint, trusted: readonly string[]): void {
-  if (endpoint.proxyProtocol === "off") return;
-  const isTcp = endpoint.kind === "tcp";
-  if (trusted.some((entry) => (entry === "unix") !== isTcp)) return;
-  const wanted = isTcp ? "the address of the proxy" : '"unix"';
-  throw new ValueError(
-    formatAddress(endpoint),
-    `proxy-protocol=${endpoint.proxyProtocol} believes trusted peers only: add ${wanted} to --trusted-proxies`,
-    "ERR_ENDPOINT",
-  );
 }
 
 function resolveProbe(

@@ -1,5 +1,5 @@
-import type { BoundSocket } from "node:net";
 import type { Endpoint } from "../config/config.ts";
+import type { ListeningSocket } from "./descriptor-socket.ts";
 
 /** What `net.connect` needs to reach a listener from inside the pod. */
 export type ConnectTarget =
@@ -15,9 +15,9 @@ export interface Listener {
   /** As people write it, the port the system chose filled in. */
   readonly address: string;
   /** The socket to hand to workers. */
-  readonly socket: BoundSocket;
-  /** Reaches this very socket, also while it has no public name. */
-  readonly connectTarget: ConnectTarget;
+  readonly socket: ListeningSocket;
+  /** Reaches this very socket, also while it has no public name; undefined where it is not for us to connect. */
+  readonly connectTarget: ConnectTarget | undefined;
   /** Path of bind time as `/proc/net/unix` shows it; undefined where the kernel keeps no such account. */
   readonly kernelName: string | undefined;
   /** Why the endpoint cannot be reached; undefined when it can. */

@@ -2,6 +2,7 @@ import type { Endpoint } from "../config/config.ts";
 import { describeError, errnoOf, OutriggerError } from "../errors.ts";
 import { settledWithin } from "../lifecycle/deadline.ts";
 import { claimAbstract } from "./abstract.ts";
+import { AdoptedListener } from "./adopted.ts";
 import { changeHands, type Handover } from "./change-hands.ts";
 import { Incumbent, type TakeoverTerms } from "./incumbent.ts";
 import type { EndToEndCheck, GuardFinding, Listener } from "./listener.ts";
@@ -111,12 +112,13 @@ export class ListenerManager {
   }
 
   /**
-   * Sends a request through every socket, and only when all were answered makes them reachable; those
+   * Sends a request through every socket that we can connect to, and only when all were answered makes them reachable; those
    * that a live Outrigger has are left to `succeed`. Rejects at the first that fails; what was
    * published is taken away by `close`.
    */
   async publish(check: EndToEndCheck, signal: AbortSignal): Promise<readonly Listener[]> {
-    for (const listener of this.listeners) await check(listener.connectTarget, signal);
+    for (const { connectTarget } of this.listeners)
+      if (connectTarget !== undefined) await check(connectTarget, signal);
     const replaced: Listener[] = [];
     for (const listener of this.listeners) {
       if (isHeir(listener)) continue;
@@ -224,6 +226,8 @@ function claimEndpoint(endpoint: Endpoint, talk: Incumbent, lock?: Lock): Promis
       return claimAbstract(endpoint);
     case "tcp":
       return claimTcp(endpoint);
+    case "handed":
+      return AdoptedListener.adopt(endpoint);
   }
 }
 

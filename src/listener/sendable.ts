@@ -1,6 +1,7 @@
-import { Socket, type BoundSocket } from "node:net";
+import { Socket } from "node:net";
+import type { ListeningSocket } from "./descriptor-socket.ts";
 
-const CARRIERS = new WeakMap<BoundSocket, Socket>();
+const CARRIERS = new WeakMap<ListeningSocket, Socket>();
 
 /**
  * A handle of a bound socket in the form that `child.send` takes, any number of times.
@@ -9,7 +10,7 @@ const CARRIERS = new WeakMap<BoundSocket, Socket>();
  * nor writes is put around the descriptor, and its bare handle is sent. The descriptor stays with
  * the bound socket: the carrier is never closed.
  */
-export function sendableHandle(socket: BoundSocket): unknown {
+export function sendableHandle(socket: ListeningSocket): unknown {
   let carrier = CARRIERS.get(socket);
   if (carrier === undefined) {
     carrier = new Socket({ fd: socket.fd(), readable: false, writable: false });

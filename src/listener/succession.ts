@@ -84,7 +84,7 @@ function assertComplete(path: string, { pid, endpoints, unix }: Greeting, taken:
   if (endpoints > unix) {
     throw refuseTakeover(
       path,
-      `${who} serves TCP or abstract endpoints too, which cannot change hands; stop that one first`,
+      `${who} serves TCP, abstract or handed endpoints too, which cannot change hands; stop that one first`,
     );
   }
   if (unix === taken) return;

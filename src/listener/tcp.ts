@@ -62,7 +62,7 @@ async function resolveHost(host: string, asked: string): Promise<string> {
 }
 
 /** An address that stands for every interface is reached through loopback. */
-function reachableHost(address: string): string {
+export function reachableHost(address: string): string {
   if (address === "0.0.0.0") return "127.0.0.1";
   return address === "::" ? "::1" : address;
 }

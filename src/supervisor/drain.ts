@@ -71,6 +71,8 @@ async function emptyQueues(options: DrainOptions): Promise<void> {
   const signal = AbortSignal.any([deadline.signal, hopeless.signal]);
   for (const { connectTarget, address } of listeners.listeners) {
     if (deadline.hasPassed) break;
+    // What is left in that queue is for the next one whom the socket is handed to.
+    if (connectTarget === undefined) continue;
     await check(connectTarget, signal).catch(() => {
       // After a second signal nobody waits for it.
       if (deadline.hasPassed) return;

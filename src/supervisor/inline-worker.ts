@@ -1,4 +1,5 @@
 import { EXIT_CODES } from "../errors.ts";
+import { toListenTarget } from "../listener/descriptor-socket.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Report } from "../protocol.ts";
 import { Worker, type WorkerHost } from "../worker/worker.ts";
@@ -20,7 +21,7 @@ export function inlineWorker(
     const worker = new Worker({
       ...host,
       report,
-      openTarget: ({ endpoint }) => findListener(listeners, endpoint).socket,
+      openTarget: ({ endpoint }) => toListenTarget(findListener(listeners, endpoint).socket),
     });
     return {
       pid: process.pid,

@@ -1,9 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Config } from "../config/config.ts";
+import type { Activation } from "../activation.ts";
+import type { Endpoint, Config } from "../config/config.ts";
+import { refuseUnheardProxies } from "../config/unheard-proxies.ts";
 import { describeError, errnoOf, OutriggerError } from "../errors.ts";
 import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
 import { formatHostPort } from "../host-port.ts";
 import type { Handover } from "../listener/change-hands.ts";
+import { findHanded } from "../listener/find-handed.ts";
 import type { EndToEndCheck } from "../listener/listener.ts";
 import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
@@ -20,6 +23,8 @@ const FAILED = { ops: "ops endpoint failed", probe: "probe port cannot be opened
 
 export interface OpeningOptions {
   readonly config: Config;
+  /** Sockets that we were handed (none). */
+  readonly activation?: Activation;
   readonly log: Logger;
   readonly check: EndToEndCheck;
   /** What the ops endpoint shows. */
@@ -72,9 +77,10 @@ export class Opening {
   /** Resolves when every endpoint is published; with a `handover`, `openLateOps` is still to come. */
   async run(): Promise<{ readonly listeners: ListenerManager; readonly handover?: Handover }> {
     const { config, log, check, signal } = this.#options;
+    const endpoints = await this.#findHanded();
     await this.#openOps();
     signal.throwIfAborted();
-    const listeners = (this.#listeners = await this.#claim());
+    const listeners = (this.#listeners = await this.#claim(endpoints));
     const { predecessor } = listeners;
     for (const { port, error } of this.#refused) {
       const portOfPredecessor = port === "ops" ? predecessor?.opsPort : predecessor?.probePort;
@@ -155,6 +161,15 @@ export class Opening {
     });
   }
 
+  async #findHanded(): Promise<readonly Endpoint[]> {
+    const { config, activation = { kind: "none" }, log } = this.#options;
+    const { endpoints, unused } = await findHanded(config.endpoints, activation);
+    for (const { descriptor, name } of unused)
+      log.warn({ descriptor, name }, "handed socket is not used");
+    for (const endpoint of endpoints) refuseUnheardProxies(endpoint, config.trustedProxies);
+    return endpoints;
+  }
+
   async #openOps(): Promise<void> {
     const { takeover } = this.#options.config;
     this.#refused = await this.#ops.open();
@@ -208,8 +223,8 @@ export class Opening {
   }
 
   /** A name to look up may take longer than a stop may wait; what is claimed after one is given back. */
-  async #claim(): Promise<ListenerManager> {
-    const { endpoints, takeover } = this.#options.config;
+  async #claim(endpoints: readonly Endpoint[]): Promise<ListenerManager> {
+    const { takeover } = this.#options.config;
     const claim = takeover
       ? ListenerManager.claimFromLive(endpoints)
       : ListenerManager.claim(endpoints);

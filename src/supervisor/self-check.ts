@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import http from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, OutriggerError } from "../errors.ts";
-import type { EndToEndCheck } from "../listener/listener.ts";
+import type { ConnectTarget, EndToEndCheck } from "../listener/listener.ts";
 
 /** A request target that nobody else can know, so that the app never misses a request of its own. */
 export function createCheckTarget(): string {
@@ -11,22 +12,14 @@ export function createCheckTarget(): string {
 /** What the end-to-end check wants: that a worker serves, or only that one has accepted, be it to say 503. */
 export type Wanted = "served" | "accepted";
 
+/** How long to wait for room in an accept queue that is full. */
+const RETRY_MS = 50;
+
 /** Sends one real request through a socket and wants it answered by a worker of ours. */
 export function createEndToEndCheck(checkTarget: string, wanted: Wanted = "served"): EndToEndCheck {
   return async (target, signal) => {
-    const address = "path" in target ? { socketPath: target.path } : target;
-    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-    const request = http.get(
-      { ...address, path: checkTarget, agent: false, signal },
-      (response) => {
-        response.resume().once("end", () => resolve(response.statusCode));
-      },
-    );
-    request.once("error", reject);
-    // An answer that breaks off is no error of the request's.
-    request.once("close", () => reject(new Error("the answer broke off")));
     try {
-      const status = await promise;
+      const status = await askPatiently({ target, checkTarget, signal });
       if (wanted === "served" && status !== 200) throw new Error(`answered ${status}`);
     } catch (error) {
       const where = "path" in target ? target.path : `${target.host}:${target.port}`;
@@ -37,4 +30,35 @@ export function createEndToEndCheck(checkTarget: string, wanted: Wanted = "serve
       );
     }
   };
+}
+
+interface Question {
+  readonly target: ConnectTarget;
+  readonly checkTarget: string;
+  readonly signal: AbortSignal;
+}
+
+/** Asks again while the queue of a Unix socket is full: the workers are about to empty it. */
+async function askPatiently(question: Question): Promise<number | undefined> {
+  for (;;) {
+    try {
+      return await ask(question);
+    } catch (error) {
+      if (errnoOf(error) !== "EAGAIN") throw error;
+      await delay(RETRY_MS, undefined, { signal: question.signal });
+    }
+  }
+}
+
+/** Resolves to the status. */
+async function ask({ target, checkTarget, signal }: Question): Promise<number | undefined> {
+  const address = "path" in target ? { socketPath: target.path } : target;
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  const request = http.get({ ...address, path: checkTarget, agent: false, signal }, (response) => {
+    response.resume().once("end", () => resolve(response.statusCode));
+  });
+  request.once("error", reject);
+  // An answer that breaks off is no error of the request's.
+  request.once("close", () => reject(new Error("the answer broke off")));
+  return await promise;
 }

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { boundAddressOf } from "../config/handed-source.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { Phase } from "../lifecycle/phase.ts";
 import { readKernelAccounts, type KernelAccount } from "../listener/kernel.ts";
@@ -131,7 +132,7 @@ export class SnapshotTaker {
     const { endpoint, kernelName } = listener;
     return {
       ...viewPublication(listener),
-      transport: endpoint.kind,
+      transport: boundAddressOf(endpoint).kind,
       counters,
       kernel: kernelName === undefined ? undefined : this.#kernel?.get(kernelName),
     };

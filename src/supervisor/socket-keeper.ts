@@ -57,7 +57,7 @@ export class SocketKeeper {
     try {
       current = await listeners.reclaim(lost);
       await renewWorkers();
-      await check(current.connectTarget, signal);
+      if (current.connectTarget !== undefined) await check(current.connectTarget, signal);
       await current.publish();
       onChange(name, "socketRestored");
       log.warn(fields, "socket bound anew");

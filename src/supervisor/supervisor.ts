@@ -1,3 +1,4 @@
+import type { Activation } from "../activation.ts";
 import type { Config, OpsEndpoint } from "../config/config.ts";
 import { OutriggerError } from "../errors.ts";
 import { Deadline } from "../lifecycle/deadline.ts";
@@ -6,7 +7,7 @@ import { canEnter, type Phase } from "../lifecycle/phase.ts";
 import type { EndToEndCheck, Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Snapshot, Standing } from "../snapshot.ts";
 import { closeInOrder, type Stopped } from "./closing.ts";
 import type { DrainReason } from "./drain.ts";
 import { Opening } from "./opening.ts";
@@ -19,6 +20,8 @@ import type { WorkerSet } from "./worker-set.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
+  /** Sockets that we were handed (none). */
+  readonly activation?: Activation;
   readonly log: Logger;
   readonly spawn: SpawnWorker;
   readonly version: string;
@@ -72,10 +75,7 @@ export class Supervisor {
       source: {
         current: () => this.current(),
         refresh: (withinMs) => this.refresh(withinMs),
-        standing: () => {
-          const { listeners, workers } = this.#opening;
-          return this.#snapshots.standing({ phase: this.#phase, listeners, workers });
-        },
+        standing: () => this.standing(),
       },
       checkTarget: this.#checkTarget,
       onLedger: (ledger) => (this.#snapshots.ledger = ledger),
@@ -98,6 +98,12 @@ export class Supervisor {
     // A drain that is only announced has none.
     const drainDeadlineAtMs = Number.isFinite(atMs) ? atMs : undefined;
     return this.#snapshots.take({ phase: this.#phase, listeners, workers, drainDeadlineAtMs });
+  }
+
+  /** The part of it that probes are judged by, at little cost. */
+  standing(): Standing {
+    const { listeners, workers } = this.#opening;
+    return this.#snapshots.standing({ phase: this.#phase, listeners, workers });
   }
 
   /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */

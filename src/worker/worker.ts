@@ -4,7 +4,8 @@ import type { App } from "../app/app.ts";
 import { getContext, type EndpointContext } from "../app/context.ts";
 import { createTrustedProxies } from "../app/forwarded.ts";
 import { importApp, type AppModule } from "../app/load.ts";
-import type { Config, Endpoint } from "../config/config.ts";
+import type { BoundAddress, Config } from "../config/config.ts";
+import { boundAddressOf } from "../config/handed-source.ts";
 import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
 import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
@@ -134,10 +135,11 @@ export class Worker {
     const counterWriter = new CounterWriter(config.endpoints.length, command.counterDescriptor);
     this.#counters = counterWriter;
     const servers = config.endpoints.map((endpoint, index) => {
+      const bound = boundAddressOf(endpoint);
       const context: EndpointContext = {
         name: endpoint.name,
-        server: serverAddressOf(endpoint),
-        trusted: createTrustedProxies(proxiesOn(endpoint, config)),
+        server: serverAddressOf(bound),
+        trusted: createTrustedProxies(proxiesOn(bound, config)),
       };
       const recorder = this.#createRecorder(config, context);
       return new EndpointServer({
@@ -262,11 +264,11 @@ export class Worker {
 }
 
 /** A TCP peer whose address is not known any more must not pass for one on a Unix socket. */
-function proxiesOn({ kind }: Endpoint, { trustedProxies }: Config): readonly string[] {
+function proxiesOn({ kind }: BoundAddress, { trustedProxies }: Config): readonly string[] {
   return kind === "tcp" ? trustedProxies.filter((entry) => entry !== "unix") : trustedProxies;
 }
 
-function serverAddressOf(endpoint: Endpoint): EndpointContext["server"] {
+function serverAddressOf(endpoint: BoundAddress): EndpointContext["server"] {
   switch (endpoint.kind) {
     case "unix":
       return { path: endpoint.path };

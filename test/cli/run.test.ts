@@ -50,6 +50,7 @@ async function runProgram(
       if (text === undefined) throw Object.assign(new Error("not there"), { code: "ENOENT" });
       return text;
     },
+    takeVariable: () => undefined,
     onSignal: () => () => {},
   };
   const record: Serve = async ({ config }) => {

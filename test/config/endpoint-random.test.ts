@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint, HandedSource } from "../../src/config/config.ts";
 import { formatEndpoint, parseEndpoint } from "../../src/config/endpoint.ts";
 import { parseHostPort } from "../../src/config/host-port.ts";
 import { formatHostPort } from "../../src/host-port.ts";
@@ -37,6 +37,13 @@ function host(chance: Chance): string {
   ])();
 }
 
+function handedSource(chance: Chance): HandedSource {
+  const { is, below } = chance;
+  return is(0.5)
+    ? { by: "descriptor", descriptor: 3 + below(10_000) }
+    : { by: "name", socketName: word(chance) };
+}
+
 function drawEndpoint(chance: Chance): Endpoint {
   const { below, is, pick, list } = chance;
   const account = (): string | undefined =>
@@ -50,6 +57,7 @@ function drawEndpoint(chance: Chance): Endpoint {
   return pick<() => Endpoint>([
     () => ({ kind: "tcp", host: host(chance), port: below(65_536), ...common }),
     () => ({ kind: "abstract", abstractName: pathPart(chance), ...common }),
+    () => ({ kind: "handed", source: handedSource(chance), found: undefined, ...common }),
     () => ({
       kind: "unix",
       path: `/${list(1 + below(3), () => pathPart(chance)).join("/")}`,

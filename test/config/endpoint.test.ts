@@ -47,6 +47,13 @@ describe("parseEndpoint", () => {
     ":8080": { kind: "tcp", host: "::", port: 8080, ...COMMON },
     ":0": { kind: "tcp", host: "::", port: 0, ...COMMON },
     "127.0.0.1:65535": { kind: "tcp", host: "127.0.0.1", port: 65_535, ...COMMON },
+    "fd:3": { kind: "handed", source: { by: "descriptor", descriptor: 3 }, found: undefined, ...COMMON },
+    "systemd:web?name=shop": {
+      kind: "handed", source: { by: "name", socketName: "web" }, found: undefined, ...COMMON, name: "shop",
+    },
+    "systemd:a@b-1.socket": {
+      kind: "handed", source: { by: "name", socketName: "a@b-1.socket" }, found: undefined, ...COMMON,
+    },
     ":80?http=1": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=off": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=require": { kind: "tcp", host: "::", port: 80, ...COMMON, proxyProtocol: "require" },
@@ -106,7 +113,13 @@ describe("parseEndpoint", () => {
     "@a\0b": /control character/,
     "fd:1": /descriptor above 2/,
     "fd:x": /descriptor above 2/,
+    "fd:": /descriptor above 2/,
+    "fd:3.5": /descriptor above 2/,
     "systemd:": /expected the name of a descriptor/,
+    "systemd:a b": /expected the name of a descriptor/,
+    "systemd": /expected which socket is meant: did you mean "systemd:NAME" or "fd:3"/,
+    "fd:3?mode=0660": /option "mode" is for a file that we make, and this socket is made by whoever hands it over/,
+    "systemd:web?group=www": /option "group" is for a file that we make/,
     "/run/a.sock?mod=0660": /unknown option "mod": did you mean "mode"/,
     "/run/a.sock?zzzzzzzz=1": /unknown option "zzzzzzzz": expected one of mode, group/,
     "/run/a.sock?": /unknown option ""/,
@@ -150,8 +163,6 @@ describe("parseEndpoint", () => {
   }
 
   for (const text of [
-    "fd:3",
-    "systemd:app",
     ":80?http=2",
     ":80?http=auto",
     ":80?tls-cert=a&tls-key=b",

@@ -321,8 +321,8 @@ describe("a command line that cannot be meant", () => {
     "127.0.0.1:0?http=2": { code: 2, says: /http.*not yet supported/ },
     "127.0.0.1:0?proxy-protocol=on": { code: 2, says: /proxy-protocol "on" is refused, expected require, optional or off/ },
     "127.0.0.1:0?proxy-protocol=require": { code: 2, says: /believes trusted peers only: add the address of the proxy to --trusted-proxies/ },
-    "systemd:app": { code: 2, says: /"systemd:app": a descriptor we were handed is not yet supported/ },
-    "fd:3": { code: 2, says: /"fd:3": a descriptor we were handed is not yet supported/ },
+    "systemd:app": { code: 3, says: /Cannot listen on systemd:app: no socket was handed to us \(LISTEN_FDS is not set\)/ },
+    "fd:999": { code: 3, says: /Cannot listen on fd:999: descriptor 999 is not open/ },
     "./app.sock?colour=red": { code: 2, says: /colour/ },
   }; // prettier-ignore
   for (const [endpoint, refusal] of Object.entries(refused)) {

@@ -28,7 +28,7 @@ export async function openKeptAlive(
 
 /** Connections of every worker, by slot, once they are `total` in all. */
 export async function connectionsOf(
-  service: Serving,
+  service: Pick<Serving, "metrics">,
   total: number,
 ): Promise<ReadonlyMap<string, number>> {
   return await eventually(

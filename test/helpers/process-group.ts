@@ -9,6 +9,8 @@ export interface GroupOptions {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** Descriptors of ours that it has from 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 export interface ExitResult {
@@ -39,8 +41,8 @@ export function startGroup(scope: Scope, command: string, options: GroupOptions)
     cwd: options.cwd,
     env: options.env ?? process.env,
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+    stdio: ["ignore", "pipe", "pipe", ...(options.descriptors ?? [])],
+  }) as Child;
   const pid = child.pid;
   if (pid === undefined) throw new Error(`Cannot start ${command}: is it installed?`);
   const closed = exitOf(child);

@@ -20,11 +20,17 @@ export interface ProgramOptions {
   readonly nodeArgs?: readonly string[];
   /** A command that starts the one that follows it. */
   readonly wrapper?: readonly string[];
+  /** Descriptors of ours that it has from 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 /** The line that says every endpoint is published. */
 export interface ReadyLine extends LogLine {
-  readonly endpoints: readonly { readonly name: string; readonly address: string }[];
+  readonly endpoints: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly handed?: string;
+  }[];
   /** `HOST:PORT`; absent when the ops endpoint is off. */
   readonly ops?: string;
   readonly workers: number;
@@ -37,6 +43,7 @@ export function startProgram(scope: Scope, options: ProgramOptions): Program {
   const group = startGroup(scope, command, {
     args,
     env: { ...cleanEnvironment(), ...options.env },
+    ...(options.descriptors === undefined ? {} : { descriptors: options.descriptors }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   return new Program(group);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { it } from "node:test";
+import { toListenTarget } from "../../src/listener/descriptor-socket.ts";
 import { NOTHING_FOUND, type ConnectTarget, type Listener } from "../../src/listener/listener.ts";
 import { within } from "../helpers/deadline.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
@@ -104,16 +105,22 @@ export function testListener(prepare: (scope: Scope) => Promise<Subject>): void 
 /** Listens on a claimed socket and answers `hello` to whoever connects. */
 export async function serve(scope: Scope, listener: Listener): Promise<Server> {
   const server = createServer((socket) => socket.on("error", () => {}).end("hello"));
-  server.listen(listener.socket);
+  server.listen(toListenTarget(listener.socket));
   await within(DEADLINE_MS, once(server, "listening"), `a server on ${listener.address}`);
   onEnd(scope, () => server.close());
   return server;
 }
 
+/** What reaches a listener that we may connect to. */
+export function targetOf({ connectTarget, address }: Listener): ConnectTarget {
+  if (connectTarget !== undefined) return connectTarget;
+  throw new Error(`Nothing of ours connects to ${address}`);
+}
+
 /** Connects, through another address if one is given, and resolves with what is said or with the code of the refusal. */
 export async function talkTo(
   listener: Listener,
-  target: ConnectTarget = listener.connectTarget,
+  target: ConnectTarget = targetOf(listener),
 ): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let said = "";

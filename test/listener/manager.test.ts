@@ -18,6 +18,7 @@ import { freePort } from "../helpers/nginx.ts";
 import { leaveStaleSocket } from "../helpers/other-owners.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
+import { targetOf } from "./listener-suite.ts";
 
 const never = new AbortController().signal;
 const passes: EndToEndCheck = async () => {};
@@ -288,8 +289,8 @@ describe("ListenerManager.withdraw", () => {
       (await readdir(dir)).filter((name) => name.endsWith(".sock")),
       [],
     );
-    for (const { connectTarget } of manager.listeners)
-      assert.equal(await knock(connectTarget), "ECONNREFUSED");
+    for (const listener of manager.listeners)
+      assert.equal(await knock(targetOf(listener)), "ECONNREFUSED");
   });
 });
 

@@ -24,7 +24,7 @@ import { freePort } from "../helpers/nginx.ts";
 import { leaveStaleSocket, listenForeign } from "../helpers/other-owners.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
-import { serve } from "./listener-suite.ts";
+import { serve, targetOf } from "./listener-suite.ts";
 
 const DEADLINE_MS = 10_000;
 const never = new AbortController().signal;
@@ -123,8 +123,8 @@ describe("a takeover", () => {
     assert.notEqual(await inodeOf(join(dir, "one.sock")), before);
     assert.deepEqual(events, [`taken over by ${process.pid}`]);
     for (const name of ["one.sock", "two.sock"]) await assertThirdRefused(join(dir, name));
-    for (const { connectTarget } of manager.listeners) {
-      const socket = connect(connectTarget);
+    for (const listener of manager.listeners) {
+      const socket = connect(targetOf(listener));
       await within(DEADLINE_MS, once(socket, "connect"), "the old socket to accept");
       socket.destroy();
     }
@@ -325,7 +325,7 @@ describe("a takeover that is not possible", () => {
       const names = await readdir(dir);
       await assert.rejects(
         ListenerManager.claimFromLive([endpoint, other]),
-        /serves TCP or abstract endpoints too, which cannot change hands; stop that one first/,
+        /serves TCP, abstract or handed endpoints too, which cannot change hands; stop that one first/,
       );
       assert.deepEqual(await readdir(dir), names);
     });

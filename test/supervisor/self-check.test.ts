@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import http from "node:http";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createCheckTarget, createEndToEndCheck } from "../../src/supervisor/self-check.ts";
 import { within } from "../helpers/deadline.ts";
+import { needs } from "../helpers/needs.ts";
 import { onEnd } from "../helpers/scope.ts";
+import { keepListening } from "../helpers/socket-keeper.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 const DEADLINE_MS = 5_000;
@@ -28,7 +31,34 @@ async function serve(t: TestContext, answer: (socket: Socket) => void): Promise<
   return path;
 }
 
+/** The code with which a connection is refused. */
+async function knockFull(path: string): Promise<unknown> {
+  const [error] = await once(
+    connect({ path }).once("error", () => {}),
+    "error",
+  );
+  return error.code;
+}
+
 describe("createEndToEndCheck", () => {
+  it("waits for room in a queue that is full", needs("perl"), async (t) => {
+    const path = join(await tempDir(t), "s");
+    const fd = keepListening(t, { path }, 0);
+    const first = connect({ path });
+    onEnd(t, () => first.destroy());
+    await within(DEADLINE_MS, once(first, "connect"), "the connection that fills the queue");
+    const given = new AbortController();
+    const inVain = assert.rejects(check({ path }, given.signal), { code: "ERR_LISTEN" });
+    assert.equal(await knockFull(path), "EAGAIN");
+    given.abort();
+    await within(DEADLINE_MS, inVain, "the check to be given up");
+    const answered = check({ path }, never);
+    const server = http.createServer((_request, response) => void response.end());
+    onEnd(t, () => server.close());
+    server.listen({ fd });
+    await within(DEADLINE_MS, answered, "the check");
+  });
+
   it("resolves when it is answered 200", async (t) => {
     const path = await serve(t, (socket) =>
       socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),

@@ -1,0 +1,146 @@
+import { systemClock, type Clock } from "../lifecycle/deadline.ts";
+import type { Phase } from "../lifecycle/phase.ts";
+import { judge } from "../ops/health.ts";
+import type { Standing } from "../snapshot.ts";
+import type { Message, NotifyQueue } from "./notify-queue.ts";
+
+/** How often the line that `systemctl status` shows is looked at. */
+const LOOK_INTERVAL_MS = 5_000;
+/** What a stop may take beyond its grace period: hooks, and workers that are killed. */
+const STOP_MARGIN_MS = 5_000;
+/** How long the last messages may take when we end. */
+const FLUSH_WITHIN_MS = 2_000;
+
+export interface ServiceManagerOptions {
+  readonly queue: Pick<NotifyQueue, "send" | "flush">;
+  /** Silence after which the manager restarts us; undefined when it does not watch us. */
+  readonly watchdogMs: number | undefined;
+  readonly gracePeriodMs: number;
+  /** How things stand now. */
+  readonly standing: () => Standing;
+  /** Microseconds of the monotonic clock (that of the kernel). */
+  readonly monotonicUsec?: () => bigint;
+  readonly clock?: Clock;
+}
+
+/**
+ * Tells the service manager how we are: ready, reloading, stopping, alive. One that does not want to
+ * know is `NO_SERVICE_MANAGER`.
+ */
+export interface ServiceManager {
+  /** Follows the phase. */
+  enter(phase: Phase): void;
+  /** Runs a reload, and says so for as long as it takes. */
+  whileReloading(reload: () => Promise<void>): Promise<void>;
+  /** Says no more; resolves when all that was said is sent. */
+  close(): Promise<void>;
+}
+
+export const NO_SERVICE_MANAGER: ServiceManager = {
+  enter() {},
+  whileReloading: (reload) => reload(),
+  close: () => Promise.resolve(),
+};
+
+/** A service manager that speaks the protocol of sd_notify(3). */
+export class NotifiedManager implements ServiceManager {
+  readonly #options: ServiceManagerOptions;
+  #phase: Phase = "starting";
+  #reloads = 0;
+  #status = "";
+  /** Timers by what they are for. */
+  readonly #timers = new Map<"look" | "watchdog", () => void>();
+
+  constructor(options: ServiceManagerOptions) {
+    this.#options = options;
+  }
+
+  enter(phase: Phase): void {
+    this.#phase = phase;
+    const { gracePeriodMs } = this.#options;
+    if (phase === "ready") {
+      this.#say({ READY: 1 });
+      this.#startTimers();
+    } else if (phase === "draining") {
+      this.#say({ STOPPING: 1, EXTEND_TIMEOUT_USEC: (gracePeriodMs + STOP_MARGIN_MS) * 1_000 });
+    } else if (phase === "stopped") {
+      this.#stopTimers();
+    }
+  }
+
+  async whileReloading(reload: () => Promise<void>): Promise<void> {
+    this.#reloads += 1;
+    const { monotonicUsec = readMonotonicUsec } = this.#options;
+    this.#say({ RELOADING: 1, MONOTONIC_USEC: monotonicUsec() });
+    try {
+      await reload();
+    } finally {
+      this.#reloads -= 1;
+      // Once for all of them: the first to end is not the end.
+      if (this.#reloads === 0 && this.#phase === "ready") this.#say({ READY: 1 });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stopTimers();
+    await this.#options.queue.flush(FLUSH_WITHIN_MS);
+  }
+
+  #startTimers(): void {
+    const { watchdogMs } = this.#options;
+    this.#every("look", LOOK_INTERVAL_MS, () => this.#look());
+    if (watchdogMs === undefined) return;
+    this.#sayAlive();
+    this.#every("watchdog", watchdogMs / 2, () => this.#sayAlive());
+  }
+
+  #every(name: "look" | "watchdog", intervalMs: number, act: () => void): void {
+    const { clock = systemClock } = this.#options;
+    const cancel = clock.after(intervalMs, () => {
+      this.#every(name, intervalMs, act);
+      act();
+    });
+    this.#timers.set(name, cancel);
+  }
+
+  #stopTimers(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+
+  /** That our loop turns is shown by our being here. */
+  #sayAlive(): void {
+    const { queue, standing } = this.#options;
+    if (judge("livez", standing()).passed) queue.send({ WATCHDOG: 1 });
+  }
+
+  #look(): void {
+    if (describe(this.#options.standing(), this.#reloads) !== this.#status) this.#say({});
+  }
+
+  #say(message: Message): void {
+    this.#status = describe(this.#options.standing(), this.#reloads);
+    this.#options.queue.send({ ...message, STATUS: this.#status });
+  }
+}
+
+/** The line that `systemctl status` shows. */
+function describe(standing: Standing, reloads: number): string {
+  if (standing.phase === "starting") return "Starting";
+  const { phase, workers, workersWanted, endpoints } = standing;
+  const ready = workers.filter(({ state }) => state === "ready").length;
+  const crew = `${ready} of ${workersWanted} workers ready`;
+  if (phase === "draining") return `Draining, ${workers.length} workers left`;
+  if (phase === "stopped") return "Stopped";
+  if (reloads > 0) return `Replacing workers, ${crew}`;
+  const failed = judge("readyz", standing).checks.flatMap((check) =>
+    check.outcome === "failed" ? [check.reason] : [],
+  );
+  if (failed.length > 0) return `Not ready: ${failed.join("; ")}`;
+  return `Ready, ${crew}, on ${endpoints.map(({ address }) => address).join(", ")}`;
+}
+
+/** On Linux the clock of `hrtime` is the one that systemd compares with. */
+function readMonotonicUsec(): bigint {
+  return process.hrtime.bigint() / 1_000n;
+}
