@@ -8,7 +8,7 @@ import type { Host } from "./host.ts";
 import { wordArgument } from "./own-option.ts";
 import { addServeOptions, APP_ARGUMENT, toConfigInput } from "./serve-options.ts";
 
-const SNIPPETS = ["nginx", "kubernetes", "systemd", "compose"] as const;
+const SNIPPETS = ["nginx", "kubernetes", "systemd", "systemd-socket", "compose"] as const;
 type SnippetName = (typeof SNIPPETS)[number];
 
 const DEFAULT_APP = "./app.js";
@@ -55,6 +55,8 @@ async function format(
       return (await import("../print/kubernetes.ts")).printKubernetes(config, plain);
     case "systemd":
       return (await import("../print/systemd.ts")).printSystemd(config, plain, host);
+    case "systemd-socket":
+      return (await import("../print/systemd-socket.ts")).printSocketUnits(config);
     case "compose":
       return (await import("../print/compose.ts")).printCompose(config, plain);
   }

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Host } from "../../src/cli/host.ts";
+import { run } from "../../src/cli/run.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { needs } from "../helpers/needs.ts";
@@ -15,11 +18,38 @@ import { tempDir } from "../helpers/temp-dir.ts";
 import { findTool } from "../tools.ts";
 
 const DEADLINE_MS = 15_000;
+const EXAMPLES = fileURLToPath(new URL("../../examples/systemd/", import.meta.url));
+/** Each with the words after `print`. */
+const EXAMPLE_UNITS = [
+  ["own-socket/outrigger.service", "systemd", "--socket=/run/outrigger/app.sock"],
+  ["takeover/outrigger@.service", "systemd", "--socket=/run/outrigger/app.sock", "--takeover"],
+  ["socket-activation/outrigger.service", "systemd", "--listen=systemd:web"],
+  ["socket-activation/web.socket", "systemd-socket", "--listen=systemd:web"],
+] as const;
 const TEMP_PATHS = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
 async function print(scope: Scope, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runProgram(scope, ["print", ...args]);
   assert.deepEqual([code, stderr], [0, ""]);
+  return stdout;
+}
+
+/** Prints as in this folder, which need not be there. */
+async function printUnit(args: readonly string[], cwd: string): Promise<string> {
+  let stdout = "";
+  const output = { isTerminal: false, columns: undefined };
+  const host: Host = {
+    argv: ["print", ...args],
+    env: {},
+    cwd,
+    cpuCount: 2,
+    stdout: { ...output, write: (text) => void (stdout += text) },
+    stderr: { ...output, write: (text) => assert.fail(text) },
+    readFile: () => "{}",
+    takeVariable: () => undefined,
+    onSignal: () => () => {},
+  };
+  assert.equal(await run(host), 0);
   return stdout;
 }
 
@@ -146,6 +176,42 @@ describe("outrigger print systemd", () => {
       text,
       /^ExecStart=\S+\/node_modules\/\.bin\/outrigger \.\/app\.js --socket=\/run\/shop\/app\.sock --grace-period=20s --ops=127\.0\.0\.1:9464$/m,
     );
+  });
+
+  it("has no socket unit to print where no socket is handed over", async (t) => {
+    const { code, stderr } = await runProgram(t, ["print", "systemd-socket"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /no endpoint is handed over by systemd: add --listen systemd:web/);
+  });
+});
+
+describe("the units in examples/systemd", () => {
+  for (const [file, ...args] of EXAMPLE_UNITS) {
+    it(`are what the program prints: ${file}`, async () => {
+      assert.equal(await readFile(join(EXAMPLES, file), "utf8"), await printUnit(args, "/srv/app"));
+    });
+  }
+
+  it("are understood by systemd, every word of them", needs("systemd-analyze"), async (t) => {
+    const cwd = await tempDir(t);
+    const program = join(cwd, "node_modules/.bin/outrigger");
+    await mkdir(dirname(program), { recursive: true });
+    await writeFile(program, "", { mode: 0o755 });
+    const folders = new Set<string>();
+    for (const [file, ...args] of EXAMPLE_UNITS) {
+      const copy = join(cwd, "units", file);
+      folders.add(dirname(copy));
+      await mkdir(dirname(copy), { recursive: true });
+      await writeFile(copy, await printUnit(args, cwd));
+    }
+    for (const folder of folders) {
+      const units = (await readdir(folder)).map((name) => join(folder, name));
+      const analyze = findTool("systemd-analyze") ?? "systemd-analyze";
+      const { status, stderr } = spawnSync(analyze, ["verify", "--man=no", ...units], {
+        encoding: "utf8",
+      });
+      assert.deepEqual([status, stderr], [0, ""]);
+    }
   });
 });
 

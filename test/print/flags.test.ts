@@ -5,6 +5,7 @@ import type { FlagValues } from "../../src/config/layers.ts";
 import { resolveConfig } from "../../src/config/resolve.ts";
 import { formatFlags } from "../../src/print/flags.ts";
 import { printNginx } from "../../src/print/nginx.ts";
+import { printSocketUnits } from "../../src/print/systemd-socket.ts";
 import { printSystemd } from "../../src/print/systemd.ts";
 
 function configOf(flags: FlagValues): Config {
@@ -28,6 +29,7 @@ describe("formatFlags", () => {
     [{ listen: ["/run/a.sock?name=x&mode=0600", ":80"] }, ["--listen=/run/a.sock?mode=0600&name=x", "--listen=[::]:80"]],
     [{ listen: "/run/a.sock?owner=1" }, ["--listen=/run/a.sock?owner=1"]],
     [{ listen: "@a?backlog=1&max-connections=2" }, ["--listen=@a?backlog=1&max-connections=2"]],
+    [{ listen: ["systemd:web?name=web", "fd:3?backlog=9"] }, ["--listen=systemd:web?name=web", "--listen=fd:3?backlog=9"]],
     [{ socket: "/run/a.sock", takeover: "" }, ["--socket=/run/a.sock", "--takeover"]],
     [{ workers: "auto" }, ["--listen=127.0.0.1:8000"]],
     [{ "trusted-proxies": "10.0.0.0/8,::1", "grace-period": "60s" }, ["--listen=127.0.0.1:8000", "--trusted-proxies=10.0.0.0/8,::1", "--grace-period=1m"]],
@@ -64,8 +66,38 @@ describe("printSystemd", () => {
     assert.match(text, /^RuntimeDirectory="a b"$/m);
   });
 
-  it("leaves a directory alone that is not below /run", () => {
+  it("leaves a directory alone that is not below /run, but lets us write there", () => {
     const text = printSystemd(configOf({ socket: "/srv/a.sock" }), PLAIN, { cwd: "/srv" });
     assert.doesNotMatch(text, /RuntimeDirectory/);
+    assert.match(text, /^ReadWritePaths=\/srv$/m);
+    assert.match(text, /^PrivateTmp=yes$/m);
+  });
+
+  it("hides neither a socket in /tmp nor an app in a home", () => {
+    const text = printSystemd(configOf({ socket: "/tmp/a.sock" }), PLAIN, { cwd: "/home/me/app" });
+    assert.doesNotMatch(text, /PrivateTmp/);
+    assert.match(text, /^ProtectHome=read-only$/m);
+  });
+
+  it("leaves the one capability that a low port takes, and none otherwise", () => {
+    const low = printSystemd(configOf({ listen: ":80" }), PLAIN, { cwd: "/srv" });
+    assert.match(
+      low,
+      /^AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE$/m,
+    );
+    const high = printSystemd(configOf({ listen: ":8080" }), PLAIN, { cwd: "/srv" });
+    assert.match(high, /^CapabilityBoundingSet=$/m);
+  });
+
+  it("wants the socket units whose sockets it is handed", () => {
+    const config = configOf({ listen: ["systemd:web", "systemd:tcp.socket", "fd:9"] });
+    const text = printSystemd(config, PLAIN, { cwd: "/srv" });
+    assert.match(text, /^Requires=web\.socket tcp\.socket\nAfter=web\.socket tcp\.socket$/m);
+    const sockets = printSocketUnits(config);
+    assert.match(
+      sockets,
+      /^# \S+\/web\.socket$[^#]+#[^#]+^ListenStream=\/run\/web\.sock\nFileDescriptorName=web$/m,
+    );
+    assert.match(sockets, /^# \S+\/tcp\.socket$[^#]+#[^#]+^ListenStream=\/run\/tcp\.sock\n#/m);
   });
 });
