@@ -36,6 +36,7 @@ export async function serve({ config, reread, host }: ServeInvocation): Promise<
       if (phase !== "ready") log.info({}, phase);
       manager.enter(phase);
     },
+    onEnding: () => manager.stop(),
   });
   const signals = obeySignals({ host, supervisor, manager, log, reread });
   try {

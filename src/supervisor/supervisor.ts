@@ -29,6 +29,8 @@ export interface SupervisorOptions {
   readonly drainSignal?: NodeJS.Signals;
   /** Told of every phase as it begins. */
   readonly onPhase?: (phase: Phase) => void;
+  /** Told once that the drain is to come to its end: it was asked for, or another has taken over. */
+  readonly onEnding?: () => void;
   /** Told when a socket file is not ours any more, and when it is again. */
   readonly onSocket?: (endpoint: string, event: SocketEvent) => void;
 }
@@ -63,6 +65,7 @@ export class Supervisor {
   #graceMs = Number.POSITIVE_INFINITY;
   #deadline: Deadline | undefined;
   #isAnnounced = false;
+  #isEnding = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -225,6 +228,8 @@ export class Supervisor {
 
   /** Drains to the end; one that has begun is given this time at most. */
   #endService(graceMs: number, reason: DrainReason): void {
+    if (!this.#isEnding) this.#options.onEnding?.();
+    this.#isEnding = true;
     if (this.#deadline === undefined) {
       this.#beginDrain(graceMs, reason);
     } else {

@@ -30,6 +30,8 @@ export interface ServiceManagerOptions {
 export interface ServiceManager {
   /** Follows the phase. */
   enter(phase: Phase): void;
+  /** The drain has an end now; one that was only announced has none yet, and the service is not stopping. */
+  stop(): void;
   /** Runs a reload, and says so for as long as it takes. */
   whileReloading(reload: () => Promise<void>): Promise<void>;
   /** Says no more; resolves when all that was said is sent. */
@@ -38,6 +40,7 @@ export interface ServiceManager {
 
 export const NO_SERVICE_MANAGER: ServiceManager = {
   enter() {},
+  stop() {},
   whileReloading: (reload) => reload(),
   close: () => Promise.resolve(),
 };
@@ -47,6 +50,7 @@ export class NotifiedManager implements ServiceManager {
   readonly #options: ServiceManagerOptions;
   #phase: Phase = "starting";
   #reloads = 0;
+  #isStopping = false;
   #status = "";
   /** Timers by what they are for. */
   readonly #timers = new Map<"look" | "watchdog", () => void>();
@@ -57,15 +61,20 @@ export class NotifiedManager implements ServiceManager {
 
   enter(phase: Phase): void {
     this.#phase = phase;
-    const { gracePeriodMs } = this.#options;
     if (phase === "ready") {
       this.#say({ READY: 1 });
       this.#startTimers();
     } else if (phase === "draining") {
-      this.#say({ STOPPING: 1, EXTEND_TIMEOUT_USEC: (gracePeriodMs + STOP_MARGIN_MS) * 1_000 });
+      this.#look();
     } else if (phase === "stopped") {
       this.#stopTimers();
     }
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    const { gracePeriodMs } = this.#options;
+    this.#say({ STOPPING: 1, EXTEND_TIMEOUT_USEC: (gracePeriodMs + STOP_MARGIN_MS) * 1_000 });
   }
 
   async whileReloading(reload: () => Promise<void>): Promise<void> {
@@ -115,29 +124,39 @@ export class NotifiedManager implements ServiceManager {
   }
 
   #look(): void {
-    if (describe(this.#options.standing(), this.#reloads) !== this.#status) this.#say({});
+    if (this.#describe() !== this.#status) this.#say({});
   }
 
   #say(message: Message): void {
-    this.#status = describe(this.#options.standing(), this.#reloads);
+    this.#status = this.#describe();
     this.#options.queue.send({ ...message, STATUS: this.#status });
+  }
+
+  /** The line that `systemctl status` shows. */
+  #describe(): string {
+    const standing = this.#options.standing();
+    const { phase, workers } = standing;
+    if (phase === "starting") return "Starting";
+    if (phase === "stopped") return "Stopped";
+    if (this.#isStopping) return `Draining, ${workers.length} workers left`;
+    if (phase === "draining") return `Drain announced, ${countReady(standing)}`;
+    if (this.#reloads > 0) return `Replacing workers, ${countReady(standing)}`;
+    return describeReadiness(standing);
   }
 }
 
-/** The line that `systemctl status` shows. */
-function describe(standing: Standing, reloads: number): string {
-  if (standing.phase === "starting") return "Starting";
-  const { phase, workers, workersWanted, endpoints } = standing;
+function countReady({ workers, workersWanted }: Standing): string {
   const ready = workers.filter(({ state }) => state === "ready").length;
-  const crew = `${ready} of ${workersWanted} workers ready`;
-  if (phase === "draining") return `Draining, ${workers.length} workers left`;
-  if (phase === "stopped") return "Stopped";
-  if (reloads > 0) return `Replacing workers, ${crew}`;
+  return `${ready} of ${workersWanted} workers ready`;
+}
+
+function describeReadiness(standing: Standing): string {
   const failed = judge("readyz", standing).checks.flatMap((check) =>
     check.outcome === "failed" ? [check.reason] : [],
   );
   if (failed.length > 0) return `Not ready: ${failed.join("; ")}`;
-  return `Ready, ${crew}, on ${endpoints.map(({ address }) => address).join(", ")}`;
+  const addresses = standing.endpoints.map(({ address }) => address).join(", ");
+  return `Ready, ${countReady(standing)}, on ${addresses}`;
 }
 
 /** On Linux the clock of `hrtime` is the one that systemd compares with. */

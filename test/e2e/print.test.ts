@@ -37,7 +37,12 @@ async function print(scope: Scope, ...args: readonly string[]): Promise<string> 
 /** Prints as in this folder, which need not be there. */
 async function printUnit(args: readonly string[], cwd: string): Promise<string> {
   let stdout = "";
-  const output = { isTerminal: false, columns: undefined };
+  const output = {
+    isTerminal: false,
+    columns: undefined,
+    rows: undefined,
+    onUnread: () => () => {},
+  };
   const host: Host = {
     argv: ["print", ...args],
     env: {},

@@ -54,11 +54,21 @@ describe("NotifiedManager", () => {
     const bench = build();
     bench.manager.enter("ready");
     bench.said();
+    bench.manager.stop();
     bench.standing = snapshotFixture({ phase: "draining" });
     bench.manager.enter("draining");
     assert.deepEqual(bench.said(), [
       { STOPPING: 1, EXTEND_TIMEOUT_USEC: 35_000_000, STATUS: "Draining, 2 workers left" },
     ]);
+  });
+
+  it("does not say that it stops when the drain is only announced", () => {
+    const bench = build();
+    bench.manager.enter("ready");
+    bench.said();
+    bench.standing = snapshotFixture({ phase: "draining" });
+    bench.manager.enter("draining");
+    assert.deepEqual(bench.said(), [{ STATUS: "Drain announced, 2 of 2 workers ready" }]);
   });
 
   it("says nothing of a start that is given up", () => {
