@@ -6,12 +6,13 @@ import { spawnSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isNodeLine, nodeBinary, pinnedVersion } from "./node-versions.ts";
+import { isNodeLine, nodeBinary, pinnedVersion, type NodeLine } from "./node-versions.ts";
 import { ensureTools, installHint, type Tool } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 // End-to-end tests measure time; more files at once than this would make two cores too busy for that.
 const CONCURRENCY = 2;
+const IMAGE_NODE: NodeLine = "26";
 // A backstop against tests that hang; each test has its own deadlines.
 const TIMEOUT_MS = 5 * 60_000;
 
@@ -41,10 +42,10 @@ function parseArguments(args: readonly string[]): Invocation | string {
   const [, chosen] = at === -1 ? [] : rest.splice(at, 2);
   const line = chosen ?? process.env["OUTRIGGER_TEST_NODE"] ?? "26";
   const node = isNodeLine(line) ? nodeBinary(line) : undefined;
-  if (node === undefined)
+  if (!isNodeLine(line) || node === undefined)
     return `Cannot test on Node "${line}": expected 24 or 26, installed by npm ci`;
   const parts = rest.filter((arg) => !arg.startsWith("-"));
-  const files = testFiles().filter(
+  const files = testFiles(line).filter(
     (file) => parts.length === 0 || parts.some((part) => file.includes(part)),
   );
   if (files.length === 0)
@@ -52,8 +53,10 @@ function parseArguments(args: readonly string[]): Invocation | string {
   return { node, files, flags: rest.filter((arg) => arg.startsWith("-")) };
 }
 
-function testFiles(): string[] {
+function testFiles(line: NodeLine): string[] {
   const exclude = ["test/node_modules/**", "test/fixtures/**"];
+  // Containers run the Node of their image, whichever one runs the tests.
+  if (line !== IMAGE_NODE) exclude.push("test/containers/**");
   return globSync("test/**/*.test.ts", { cwd: ROOT, exclude }).toSorted();
 }
 

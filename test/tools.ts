@@ -16,6 +16,15 @@ const PACKAGES = {
   "systemd-notify": "systemd",
   "systemd-analyze": "systemd",
   perl: "perl-base",
+  podman: "podman",
+  "podman-compose": "podman-compose",
+  buildah: "buildah",
+  runc: "runc",
+  debootstrap: "debootstrap",
+  catatonit: "catatonit",
+  iptables: "iptables",
+  netavark: "netavark",
+  "aardvark-dns": "aardvark-dns",
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
@@ -24,8 +33,8 @@ export type Tool = keyof typeof PACKAGES;
 type OtherProgram = "gunicorn" | "pngquant";
 
 const TOOLS = Object.keys(PACKAGES) as Tool[];
-// nginx lives where the path of an ordinary user does not look.
-const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
+// Where the path of an ordinary user does not look.
+const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/lib/podman"];
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const POLICY = "/usr/sbin/policy-rc.d";
 
