@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 const PACKAGES = {
   nginx: "nginx-light",
   curl: "curl",
+  prometheus: "prometheus",
   promtool: "prometheus",
   h2load: "nghttp2-client",
   haproxy: "haproxy",

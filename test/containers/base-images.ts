@@ -13,13 +13,14 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nodeBinary, pinnedVersion } from "../node-versions.ts";
 import { ensureTools } from "../tools.ts";
-import { packageFiles } from "./host-files.ts";
+import { programFiles } from "./host-files.ts";
 import { CACHE, engineEnvironment, engineFiles, keepStore } from "./store.ts";
 
 /** The names the Dockerfile, compose.yaml and the manifests use. */
@@ -31,8 +32,12 @@ export const IMAGES = {
 
 /** What Node is linked against beyond a base system. */
 const NODE_LIBRARIES = "libatomic1";
-const NGINX_PACKAGES = ["nginx-light", "nginx-common", "curl"];
-const NODE_PACKAGES = [...NGINX_PACKAGES, "prometheus"];
+/** What is taken from this machine. */
+const PROGRAMS = {
+  nginx: ["nginx", "curl"],
+  // The image has its wget from busybox.
+  prometheus: ["prometheus", "promtool", "busybox"],
+} as const;
 /** As in the image of nginx: a file in conf.d is all that one has to bring. */
 const NGINX_CONF = `pid /tmp/nginx.pid;
 error_log stderr;
@@ -54,10 +59,10 @@ export async function makeBaseImages(): Promise<string> {
   ensureTools();
   mkdirSync(CACHE, { recursive: true });
   const rootfs = ensureRootfs();
-  const versions = execFileSync("dpkg-query", ["-W", ...NODE_PACKAGES], { encoding: "utf8" });
+  const files = Object.values(PROGRAMS).flatMap(programFiles);
   const key = createHash("sha256")
     .update(readFileSync(fileURLToPath(import.meta.url)))
-    .update(versions)
+    .update(files.map((file) => `${file} ${statSync(file).mtimeMs}`).join())
     .update(pinnedVersion())
     .digest("hex");
   return await keepStore("base", key.slice(0, 12), async (store) => {
@@ -148,9 +153,8 @@ function makeNode(run: Run): void {
 
 function makeNginx(run: Run): void {
   const image = run("from", "--pull-never", "localhost/debian");
-  addFiles(run, image, packageFiles(NGINX_PACKAGES, ["/usr/sbin/nginx", "/usr/bin/curl"]));
+  addFiles(run, image, [...programFiles(PROGRAMS.nginx), "/etc/nginx/mime.types"]);
   run("run", image, "--", "useradd", "--system", "--uid", "101", "--no-create-home", "nginx");
-  run("run", image, "--", "sh", "-c", "rm -rf /etc/nginx/sites-enabled /etc/nginx/modules-enabled");
   run("run", image, "--", "mkdir", "-p", "/etc/nginx/conf.d", "/var/log/nginx", "/var/lib/nginx");
   // Opened before the configuration is read.
   run("run", image, "--", "ln", "-s", "/dev/stderr", "/var/log/nginx/error.log");
@@ -162,8 +166,8 @@ function makeNginx(run: Run): void {
 
 function makePrometheus(run: Run): void {
   const image = run("from", "--pull-never", "localhost/debian");
-  const programs = ["/usr/bin/prometheus", "/usr/bin/promtool"];
-  addFiles(run, image, [...programs, ...packageFiles(["curl"], [...programs, "/usr/bin/curl"])]);
+  addFiles(run, image, programFiles(PROGRAMS.prometheus));
+  run("run", image, "--", "ln", "-sf", "busybox", "/usr/bin/wget");
   run("run", image, "--", "install", "-d", "-o", "65534", "-g", "65534", "/prometheus");
   run("config", "--user", "65534", "--workingdir", "/prometheus", "--port", "9090", image);
   run("config", "--entrypoint", JSON.stringify(["/bin/prometheus"]), image);

@@ -1,26 +1,29 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, realpathSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { findTool, type Tool } from "../tools.ts";
 
-/** Files of installed Debian packages, with the libraries that `programs` among them load, for tar. */
-export function packageFiles(
-  packages: readonly string[],
-  programs: readonly string[],
-): readonly string[] {
-  const own = lines(execFileSync("dpkg", ["-L", ...packages], { encoding: "utf8" }))
-    .filter((path) => path.startsWith("/") && isFile(path))
-    .filter((path) => !/^\/usr\/share\/(doc|man|lintian|bug)\//.test(path));
-  return [...new Set([...own, ...programs.flatMap(librariesOf)])];
+/** Paths of installed programs, and of the libraries they load. */
+export function programFiles(tools: readonly Tool[]): readonly string[] {
+  const programs = tools.map(locate);
+  return [...new Set([...programs, ...programs.flatMap(librariesOf)])];
+}
+
+function locate(tool: Tool): string {
+  const path = findTool(tool);
+  if (path === undefined) throw new Error(`Cannot make base images: ${tool} is not installed`);
+  return nameOf(path);
 }
 
 /** Shared libraries by the names under which the loader looks for them, and the files behind the links. */
 function librariesOf(program: string): string[] {
   const listed = [...lddOf(program).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = ""]) => path);
-  return listed.flatMap((path) => {
-    // /lib is a link to usr/lib: as a path through it, tar would make it a folder.
-    const name = join(realpathSync(dirname(path)), path.slice(path.lastIndexOf("/") + 1));
-    return [name, realpathSync(path)];
-  });
+  return listed.flatMap((path) => [nameOf(path), realpathSync(path)]);
+}
+
+/** /lib and /bin are links to folders below /usr; a path through one of them would become a folder in its place. */
+function nameOf(path: string): string {
+  return join(realpathSync(dirname(path)), basename(path));
 }
 
 /** A program without libraries makes ldd fail. */
@@ -33,13 +36,4 @@ function lddOf(program: string): string {
   } catch {
     return "";
   }
-}
-
-function isFile(path: string): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && !stat.isDirectory();
-}
-
-function lines(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "");
 }
