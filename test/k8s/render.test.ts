@@ -11,7 +11,7 @@ const MORE = {
   namespace: "shop",
   images: [
     { name: "example/app", newName: "registry.example:5000/shop", newTag: "1.2" },
-    { name: "nginxinc/nginx-unprivileged", newTag: "1.30" },
+    { name: "nginxinc/nginx-unprivileged", newTag: "1.31" },
   ],
 };
 
@@ -35,7 +35,7 @@ describe("the manifests", () => {
         mappings(at(pod, list)).map(({ image }) => asText(image)),
       );
       assert.deepEqual(images.toSorted(), [
-        "nginxinc/nginx-unprivileged:1.30",
+        "nginxinc/nginx-unprivileged:1.31",
         "registry.example:5000/shop:1.2",
       ]);
       if (KUSTOMIZE !== undefined)
