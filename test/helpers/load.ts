@@ -7,6 +7,8 @@ import { within } from "./deadline.ts";
 import { request } from "./http.ts";
 
 export interface LoadOptions {
+  /** (127.0.0.1) */
+  readonly host?: string;
   /** Port of the proxy. */
   readonly port: number;
   /** Clients that ask, one request after the other (4). */
@@ -40,15 +42,15 @@ const DEADLINE_MS = 30_000;
 /** Mixed requests for the `hello.mjs` app through a proxy, each on a connection of its own. */
 export class Load {
   readonly outcomes: Outcome[] = [];
-  readonly #options: LoadOptions;
+  readonly #proxy: Pick<LoadOptions, "host" | "port">;
   readonly #clients: Promise<void>[];
   readonly #inFlight = new Set<Attempt>();
   readonly #waiters: { readonly count: number; readonly resolve: () => void }[] = [];
   #isSending = true;
 
   constructor(options: LoadOptions) {
-    this.#options = options;
-    const { readers = 4, writers = 4, uploaders = 6 } = options;
+    const { readers = 4, writers = 4, uploaders = 6, ...proxy } = options;
+    this.#proxy = proxy;
     this.#clients = [
       ...repeat(readers, (index) => this.#loop(`reader ${index}`, () => this.#read())),
       ...repeat(writers, (index) => this.#loop(`writer ${index}`, () => this.#write())),
@@ -77,7 +79,7 @@ export class Load {
    */
   async taken(): Promise<number> {
     const attempts = [...this.#inFlight];
-    await request({ port: this.#options.port, path: "/nginx-ready" });
+    await request({ ...this.#proxy, path: "/nginx-ready" });
     for (const attempt of attempts) attempt.isTaken = true;
     return attempts.length;
   }
@@ -106,7 +108,7 @@ export class Load {
   }
 
   async #read(): Promise<string | undefined> {
-    const { status, text } = await request({ port: this.#options.port, path: "/slow?ms=5" });
+    const { status, text } = await request({ ...this.#proxy, path: "/slow?ms=5" });
     return status === 200 && text() === "slow\n" ? undefined : `${status} ${text()}`;
   }
 
@@ -128,8 +130,7 @@ export class Load {
     whole: Buffer,
     headers: OutgoingHttpHeaders = {},
   ): Promise<string | undefined> {
-    const { port } = this.#options;
-    const { status, text } = await request({ port, path: "/upload", body, headers });
+    const { status, text } = await request({ ...this.#proxy, path: "/upload", body, headers });
     const sha256 = createHash("sha256").update(whole).digest("hex");
     const expected = JSON.stringify({ bytes: whole.length, sha256 });
     return status === 200 && text() === expected ? undefined : `${status} ${text()}`;

@@ -7,7 +7,14 @@ import { before, describe, it, after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
 import { asList, asNumber, asText, at, mappings } from "../helpers/kustomize/fields.ts";
-import { K8S } from "../helpers/kustomize/overlay.ts";
+import {
+  CASES_FILE,
+  DASHBOARD,
+  DASHBOARD_EXPRESSIONS,
+  RULE_EXPRESSIONS,
+  RULES,
+  RULES_FILE,
+} from "../helpers/monitoring.ts";
 import type { Metrics } from "../helpers/metrics.ts";
 import { needs } from "../helpers/needs.ts";
 import { readPromql, type Selector } from "../helpers/promql.ts";
@@ -15,63 +22,29 @@ import { serveApp } from "../helpers/serving.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { findTool } from "../tools.ts";
 
-const RULES = `${K8S}monitoring/rules.yaml`;
-const CASES = `${K8S}monitoring/rules.test.yaml`;
 const RUNBOOKS = "docs/runbooks.md";
 const GRID_COLUMNS = 24;
 /** Labels that a target has, not a metric. */
 const TARGET_LABELS = new Set(["namespace", "job", "instance", "pod"]);
 
-const rules = mappings(at(parse(readFileSync(RULES, "utf8")), "groups")).flatMap((group) =>
-  mappings(group["rules"]),
-);
-const alerts = rules.filter((rule) => rule["alert"] !== undefined);
-const dashboard: unknown = JSON.parse(readFileSync(`${K8S}monitoring/dashboard.json`, "utf8"));
-const panels = mappings(at(dashboard, "panels"));
-
-/** Expressions with what they are of. */
-interface Expression {
-  readonly of: string;
-  readonly promql: string;
-  /** `{{label}}` in the legend. */
-  readonly legend: string;
-}
-
-const ruleExpressions = rules.map((rule) => ({
-  of: asText(rule["alert"] ?? rule["record"]),
-  promql: asText(rule["expr"]),
-  legend: "",
-}));
-const dashboardExpressions: Expression[] = [
-  ...panels.flatMap((panel) =>
-    mappings(panel["targets"]).map((target) => ({
-      of: asText(panel["title"]),
-      promql: withoutVariables(asText(target["expr"])),
-      legend: asText(target["legendFormat"]),
-    })),
-  ),
-  ...mappings(at(dashboard, "annotations", "list")).map((annotation) => ({
-    of: asText(annotation["name"]),
-    promql: withoutVariables(asText(annotation["expr"])),
-    legend: asText(annotation["titleFormat"]),
-  })),
-];
+const alerts = RULES.filter((rule) => rule["alert"] !== undefined);
+const panels = mappings(at(DASHBOARD, "panels"));
 
 describe("the rules", needs("promtool"), () => {
   it("pass promtool check rules", () => {
     assert.equal(
-      promtool("check", "rules", RULES),
-      `Checking ${RULES}\n  SUCCESS: ${rules.length} rules found\n\n`,
+      promtool("check", "rules", RULES_FILE),
+      `Checking ${RULES_FILE}\n  SUCCESS: ${RULES.length} rules found\n\n`,
     );
   });
 
   it("pass promtool test rules", () => {
-    assert.match(promtool("test", "rules", CASES), /SUCCESS/);
+    assert.match(promtool("test", "rules", CASES_FILE), /SUCCESS/);
   });
 });
 
 describe("every alert", () => {
-  const cases = mappings(at(parse(readFileSync(CASES, "utf8")), "tests")).flatMap((test) =>
+  const cases = mappings(at(parse(readFileSync(CASES_FILE, "utf8")), "tests")).flatMap((test) =>
     mappings(test["alert_rule_test"] ?? []),
   );
   const runbooks = readFileSync(
@@ -126,9 +99,9 @@ describe("the dashboard", () => {
   });
 
   it("reads its data source, and only variables it has", () => {
-    const variables = mappings(at(dashboard, "templating", "list")).map(({ name }) => asText(name));
-    const text = JSON.stringify(dashboard);
-    const used = [...text.matchAll(/\$\{?([a-z]\w*)/g)].map(([, name]) => name);
+    const variables = mappings(at(DASHBOARD, "templating", "list")).map(({ name }) => asText(name));
+    const text = JSON.stringify(DASHBOARD);
+    const used = [...text.matchAll(/\$\{?([a-z]\w*)/g)].map(([, name = ""]) => name);
     assert.deepEqual([...new Set(used)].toSorted(), variables.toSorted());
     for (const panel of panels.filter(({ type }) => type !== "row")) {
       for (const part of [panel, ...mappings(panel["targets"])])
@@ -152,7 +125,7 @@ describe("the dashboard", () => {
 
   it("has nothing in it that promtool does not parse", needs("promtool"), async (t) => {
     const file = join(await tempDir(t), "dashboard.yaml");
-    const list = dashboardExpressions.map(({ promql }, index) => ({
+    const list = DASHBOARD_EXPRESSIONS.map(({ promql }, index) => ({
       record: `dashboard:expression_${index}:value`,
       expr: promql,
     }));
@@ -162,14 +135,14 @@ describe("the dashboard", () => {
 });
 
 describe("what rules and dashboard read", () => {
-  const recorded = new Set(rules.map((rule) => rule["record"]));
+  const recorded = new Set(RULES.map((rule) => rule["record"]));
   const scope = { after: (cleanup: () => Promise<void>) => after(cleanup) };
   let golden: Metrics;
   before(async () => {
     golden = await scrapeOfDrain(scope);
   });
 
-  for (const { of, promql, legend } of [...ruleExpressions, ...dashboardExpressions]) {
+  for (const { of, promql, legend } of [...RULE_EXPRESSIONS, ...DASHBOARD_EXPRESSIONS]) {
     it(`is in a scrape of the real program: ${of}: ${promql.trim()}`, () => {
       const { selectors, grouping } = readPromql(promql);
       const read = selectors.filter(({ metric }) => !recorded.has(metric));
@@ -228,9 +201,4 @@ function promtool(...args: readonly string[]): string {
   });
   assert.equal(status, 0, stdout + stderr);
   return stdout;
-}
-
-/** Grafana puts a duration in for this one; the others stand in strings. */
-function withoutVariables(promql: string): string {
-  return promql.replaceAll("$__rate_interval", "5m");
 }

@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, it, type TestContext } from "node:test";
+import { stringify } from "yaml";
+import { openContainers, ROOT, type Containers } from "../helpers/containers.ts";
+import { playPod, type Pod } from "../helpers/kubelet/pod.ts";
+import type { Ended, Termination } from "../helpers/kubelet/termination.ts";
+import { writeOverlay, type Component } from "../helpers/kustomize/overlay.ts";
+import { render } from "../helpers/kustomize/render.ts";
+import { Load } from "../helpers/load.ts";
+import { Metrics } from "../helpers/metrics.ts";
+import { DASHBOARD_EXPRESSIONS, RULE_EXPRESSIONS, RULES_FILE } from "../helpers/monitoring.ts";
+import { needs, needsRoot } from "../helpers/needs.ts";
+import { startPrometheus } from "../helpers/prometheus.ts";
+import { readPromql } from "../helpers/promql.ts";
+
+const APP_IMAGE = "localhost/pod-app";
+const FOLDER = join(ROOT, "test/fixtures/pod");
+const NGINX_PORT = 8080;
+const OPS_PORT = 9464;
+const PROBE_PORT = 9465;
+/** Between an event and what follows from it, on a machine that is busy. */
+const SOON_MS = 5_000;
+
+const { skip } = needs("podman", "buildah", "runc", "nginx", "promtool", "prometheus");
+
+describe("the pod of k8s/", { skip: skip || needsRoot().skip }, () => {
+  it("serves by way of a socket of another user, and gets over the death of each container", async (t) => {
+    const { containers, pod } = await openPod(t, []);
+    assert.equal((await pod.ask(NGINX_PORT, "/")).text(), "hello\n");
+
+    const socket = statSync(join(pod.pathOf("socket"), "app.sock"));
+    assert.deepEqual([socket.uid, socket.gid, socket.mode & 0o777], [1000, 2000, 0o660]);
+    assert.deepEqual(await idsOf(containers, pod, "outrigger"), ["1000", "1000", "2000"]);
+    assert.deepEqual(await idsOf(containers, pod, "nginx"), ["101", "101", "2000"]);
+    for (const container of ["outrigger", "nginx"]) {
+      const write = ["exec", pod.nameOf(container), "touch", "/written"];
+      assert.match((await containers.tryPodman(write)).stderr, /Read-only file system/);
+    }
+
+    for (let restarts = 1; restarts <= 3; restarts += 1) {
+      // SIGKILL leaves the file behind, and the next start finds it there.
+      await pod.restart("outrigger");
+      assert.equal((await pod.ask(NGINX_PORT, "/")).text(), "hello\n");
+      assert.match(await pod.logs("outrigger"), /"msg":"stale socket replaced"/);
+      const metrics = await scrape(pod);
+      assert.equal(metrics.value("outrigger_socket_stale_removed_total"), 1);
+    }
+    await pod.restart("nginx");
+    assert.equal((await pod.ask(NGINX_PORT, "/")).text(), "hello\n");
+  });
+
+  it("loses no request when it ends as a native sidecar: nginx goes first", async (t) => {
+    const { pod } = await openPod(t, []);
+    const load = new Load({ host: pod.address, port: NGINX_PORT });
+    await load.answers(100);
+    const { termination, seen } = await endUnderLoad(pod, load);
+    const { nginx, outrigger } = endsOf(termination);
+
+    // 0 s: nginx sleeps, nobody is told anything. 15 s: SIGQUIT to nginx.
+    assert.ok(
+      nginx.signalledAtMs >= 15_000 && nginx.signalledAtMs < 15_000 + SOON_MS,
+      describeEnds(termination),
+    );
+    assert.ok(nginx.endedAtMs < 45_000 + SOON_MS, describeEnds(termination));
+    // Only then SIGTERM to Outrigger, which has nobody left to serve.
+    assert.ok(outrigger.signalledAtMs >= nginx.endedAtMs, describeEnds(termination));
+    assert.ok(outrigger.endedAtMs - outrigger.signalledAtMs < SOON_MS, describeEnds(termination));
+    const told = seen.filter(({ atMs }) => atMs < outrigger.signalledAtMs);
+    assert.ok(
+      told.length > 20 && told.every(({ ready, phase }) => ready === 200 && phase === "ready"),
+    );
+    await assertClean(pod, termination, load);
+    t.diagnostic(describeEnds(termination));
+  });
+
+  it("loses no request when it ends as two containers: Outrigger waits for nginx's pid file", async (t) => {
+    const { pod } = await openPod(t, ["lb-probe", "classic"]);
+    const target = `${pod.address}:${OPS_PORT}`;
+    const prometheus = await startPrometheus(t, { target, rules: RULES_FILE });
+    const load = new Load({ host: pod.address, port: NGINX_PORT });
+    await load.answers(100);
+    assert.equal(await isOpen(pod), true);
+    const { termination, seen } = await endUnderLoad(pod, load);
+    const { nginx, outrigger } = endsOf(termination);
+
+    // 0 s: SIGTERM to Outrigger, at once: not ready, but serving.
+    assert.ok(outrigger.signalledAtMs < SOON_MS, describeEnds(termination));
+    const draining = seen.filter(({ phase }) => phase === "draining");
+    assert.ok(draining.length > 20);
+    assert.ok(draining.every(({ ready, live, probe }) => ready === 503 && live === 200 && !probe));
+    assert.ok(
+      draining.every(({ serves }) => serves),
+      "refused requests while nginx was there",
+    );
+    // 15 s: SIGQUIT to nginx. Outrigger goes as soon as nginx has removed its pid file.
+    assert.ok(
+      nginx.signalledAtMs >= 15_000 && nginx.signalledAtMs < 15_000 + SOON_MS,
+      describeEnds(termination),
+    );
+    assert.ok(outrigger.endedAtMs > nginx.signalledAtMs, describeEnds(termination));
+    assert.ok(outrigger.endedAtMs < nginx.endedAtMs + SOON_MS, describeEnds(termination));
+    assert.ok(outrigger.endedAtMs < pod.spec.gracePeriodMs - SOON_MS, describeEnds(termination));
+    await assertClean(pod, termination, load);
+    t.diagnostic(describeEnds(termination));
+
+    // All that rules and dashboard read, the drain included, and nothing of it was worth an alert.
+    const read = [...RULE_EXPRESSIONS, ...DASHBOARD_EXPRESSIONS].flatMap(({ promql }) =>
+      readPromql(promql).selectors.map(({ metric }) => metric),
+    );
+    const names = [...new Set(read)];
+    const found = prometheus
+      .query(`count by (__name__) (last_over_time({__name__=~"${names.join("|")}"}[10m]))`)
+      .join("\n");
+    assert.deepEqual(
+      names.filter((name) => !found.includes(`"${name}"`) && !found.includes(`${name} =>`)),
+      [],
+      found,
+    );
+    assert.deepEqual(prometheus.query(`last_over_time(ALERTS{alertstate="firing"}[10m])`), []);
+  });
+});
+
+/** The manifests with an app of ours in place of the example. */
+async function openPod(
+  t: TestContext,
+  components: readonly Component[],
+): Promise<{ readonly containers: Containers; readonly pod: Pod }> {
+  const containers = await openContainers(t);
+  await containers.build({
+    tag: APP_IMAGE,
+    dockerfile: join(FOLDER, "Dockerfile"),
+    context: FOLDER,
+  });
+  const images = [{ name: "example/app", newName: APP_IMAGE }];
+  const resources = render(await writeOverlay(t, { components, more: { images } }));
+  return { containers, pod: await playPod(t, containers, resources) };
+}
+
+/** What is seen from outside at an instant of a termination. */
+interface Sight {
+  readonly atMs: number;
+  readonly ready: number;
+  readonly live: number;
+  readonly phase: string;
+  /** The probe port is open. */
+  readonly probe: boolean;
+  /** A request by way of nginx is answered. */
+  readonly serves: boolean;
+}
+
+async function endUnderLoad(
+  pod: Pod,
+  load: Load,
+): Promise<{ readonly termination: Termination; readonly seen: readonly Sight[] }> {
+  const seen: Sight[] = [];
+  const ending = pod.terminate();
+  const over = new AbortController();
+  const watching = watch(pod, over.signal, seen);
+  // Body after body begins and ends while the pod goes.
+  await load.refused();
+  const termination = await ending;
+  over.abort();
+  await watching;
+  return { termination, seen };
+}
+
+/** Looks four times a second, as long as there is somebody to look at. */
+async function watch(pod: Pod, signal: AbortSignal, seen: Sight[]): Promise<void> {
+  const startMs = performance.now();
+  while (!signal.aborted) {
+    try {
+      const serves = await pod.ask(NGINX_PORT, "/").then(
+        ({ status }) => status === 200,
+        () => undefined,
+      );
+      const atMs = performance.now() - startMs;
+      const probe = await isOpen(pod);
+      const [ready, live, metrics] = await Promise.all([
+        pod.ask(OPS_PORT, "/readyz"),
+        pod.ask(OPS_PORT, "/livez"),
+        scrape(pod),
+      ]);
+      const phase = metrics.samples.find(
+        ({ name, value }) => name === "outrigger_state" && value === 1,
+      );
+      seen.push({
+        atMs,
+        ready: ready.status,
+        live: live.status,
+        phase: phase?.labels["state"] ?? "",
+        probe,
+        // Once nginx refuses connections there is nothing more to say about requests.
+        serves: serves ?? true,
+      });
+    } catch {
+      // It has gone between two questions.
+    }
+    await delay(250, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function isOpen(pod: Pod): Promise<boolean> {
+  const socket = connect({ host: pod.address, port: PROBE_PORT });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+  const answer = await promise;
+  socket.destroy();
+  return answer;
+}
+
+async function scrape(pod: Pod): Promise<Metrics> {
+  return new Metrics((await pod.ask(OPS_PORT, "/metrics")).text());
+}
+
+/** Every request was answered, both ended by themselves, and nothing is left in the volumes. */
+async function assertClean(pod: Pod, termination: Termination, load: Load): Promise<void> {
+  const { nginx, outrigger } = endsOf(termination);
+  assert.deepEqual(load.failures, []);
+  const said = await pod.logs("nginx");
+  assert.doesNotMatch(said, /upstream|connect\(\)|\[(?:crit|error|alert|emerg)\]/);
+  const statuses = [...said.matchAll(/" (\d{3}) \d+ "/g)].map(([, status]) => status);
+  assert.ok(statuses.length >= load.answered, `${load.answered} answers, ${statuses.length} lines`);
+  assert.deepEqual(
+    statuses.filter((status) => status !== "200"),
+    [],
+  );
+  assert.deepEqual([nginx.exitCode, outrigger.exitCode], [0, 0], await pod.logs("outrigger"));
+  assert.deepEqual(readdirSync(pod.pathOf("socket")), []);
+  assert.deepEqual(readdirSync(pod.pathOf("nginx-run")), []);
+  const log = await pod.logs("outrigger");
+  assert.match(log, /"msg":"stopped"/);
+  assert.doesNotMatch(log, /"level":[56]0/);
+  assert.equal(termination.livenessFailures, 0);
+}
+
+function endsOf({ containers }: Termination): { readonly nginx: Ended; readonly outrigger: Ended } {
+  const { nginx, outrigger } = containers;
+  assert.ok(nginx !== undefined && outrigger !== undefined);
+  return { nginx, outrigger };
+}
+
+function describeEnds({ containers }: Termination): string {
+  return stringify(containers, (_, value: unknown) =>
+    typeof value === "number" ? Math.round(value) : value,
+  ).trim();
+}
+
+/** User, group, and the supplementary group that is not its own, of the first process of a container. */
+async function idsOf(containers: Containers, pod: Pod, container: string): Promise<string[]> {
+  const { Pid: pid } = (await containers.inspect(pod.nameOf(container))).State;
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const read = (name: string): string[] =>
+    (new RegExp(`^${name}:\\s+(.*)$`, "m").exec(status)?.[1] ?? "").trim().split(/\s+/);
+  const [uid = "", gid = ""] = [read("Uid")[0], read("Gid")[0]];
+  return [uid, gid, ...read("Groups").filter((group) => group !== gid)];
+}
