@@ -18,7 +18,6 @@ const PACKAGES = {
   "systemd-analyze": "systemd",
   perl: "perl-base",
   podman: "podman",
-  "podman-compose": "podman-compose",
   buildah: "buildah",
   runc: "runc",
   debootstrap: "debootstrap",

@@ -2,11 +2,13 @@ import { randomBytes, randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { buildArguments, IMAGE, ROOT, type BuildOptions } from "../containers/image.ts";
 import { npmMounts } from "../containers/npm-mounts.ts";
 import { CACHE, engineEnvironment, engineFiles } from "../containers/store.ts";
 import { runCommand, tryCommand, type CommandOptions, type CommandResult } from "./command.ts";
 import { eventually } from "./deadline.ts";
+import { needs, needsRoot } from "./needs.ts";
 import { onEnd, type Scope } from "./scope.ts";
 import { tempDir } from "./temp-dir.ts";
 
@@ -14,7 +16,7 @@ export { IMAGE, ROOT };
 
 // On a machine that has none yet, the base images come first.
 const IMAGE_DEADLINE_MS = 280_000;
-const BUILD_DEADLINE_MS = 120_000;
+const BUILD_DEADLINE_MS = 240_000;
 const DEADLINE_MS = 30_000;
 
 /**
@@ -33,6 +35,28 @@ export async function openContainers(scope: Scope): Promise<Containers> {
   const containers = new Containers({ dir, network: name, env: engineEnvironment(dir) });
   onEnd(scope, () => containers.clear());
   return containers;
+}
+
+/** Containers for all the tests of the suite in whose body this is called. */
+export function suiteContainers(): () => Containers {
+  const cleanups: (() => Promise<void>)[] = [];
+  let opened: Containers | undefined;
+  before(async () => {
+    opened = await openContainers({ after: (cleanup) => void cleanups.push(cleanup) });
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+  return () => {
+    if (opened === undefined) throw new Error("Containers are there once the tests have begun");
+    return opened;
+  };
+}
+
+/** Options for a suite that uses containers, which takes root. */
+export function needsContainers(): { readonly skip: string | false } {
+  const tools = needs("podman", "buildah", "runc", "debootstrap", "netavark", "aardvark-dns");
+  return tools.skip === false ? needsRoot() : tools;
 }
 
 /** What `podman inspect` says of a container, as far as tests ask. */
@@ -106,6 +130,11 @@ export class Containers {
     const [first] = Object.values(Networks);
     if (first === undefined || first.IPAddress === "") throw new Error("It has no address");
     return first.IPAddress;
+  }
+
+  /** Folder of a volume on this machine, where a socket in it can be connected to. */
+  async pathOf(volume: string): Promise<string> {
+    return await this.podman(["volume", "inspect", "--format", "{{.Mountpoint}}", volume]);
   }
 
   /** Both streams of a container so far. */
