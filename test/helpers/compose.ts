@@ -31,9 +31,11 @@ const FLAGS: Readonly<Record<string, Flags>> = {
   environment: (variables: Values) =>
     Object.entries(variables).map(([name, value]) => `--env=${name}=${String(value)}`),
   group_add: (groups: readonly string[]) => groups.map((group) => `--group-add=${group}`),
-  healthcheck: ({ test }: { readonly test: readonly string[] }) => [
-    `--health-cmd=${JSON.stringify(test)}`,
-  ],
+  // podman takes what comes after CMD as a list.
+  healthcheck: ({ test: [kind, ...words] }: { readonly test: readonly string[] }) => {
+    if (kind !== "CMD") throw new Error(`Cannot run a health check in a shell: ${kind}`);
+    return [`--health-cmd=${JSON.stringify(words)}`];
+  },
   // Of podman's own accord, a read-only container has a writable /tmp.
   read_only: (isOn: boolean) => (isOn ? ["--read-only", "--read-only-tmpfs=false"] : []),
   cap_drop: (names: readonly string[]) => names.map((name) => `--cap-drop=${name}`),

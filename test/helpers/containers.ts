@@ -17,6 +17,7 @@ export { IMAGE, ROOT };
 // On a machine that has none yet, the base images come first.
 const IMAGE_DEADLINE_MS = 280_000;
 const BUILD_DEADLINE_MS = 240_000;
+const HEALTHY_WITHIN_MS = 60_000;
 const DEADLINE_MS = 30_000;
 
 /**
@@ -152,7 +153,11 @@ export class Containers {
       if (status === "running") return undefined;
       throw new Error(`${container} is ${status}: ${await this.logs(container)}`);
     };
-    await eventually(DEADLINE_MS, ask, `${container} to be healthy`);
+    try {
+      await eventually(HEALTHY_WITHIN_MS, ask, `${container} to be healthy`);
+    } catch (cause) {
+      throw new Error(`${container} is not healthy: ${await this.logs(container)}`, { cause });
+    }
   }
 
   /** Resolves with the exit code of a container that ends. */
