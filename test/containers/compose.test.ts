@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
-import { readCompose, startOrder, startService } from "../helpers/compose.ts";
+import { readCompose, startOrder, startService, type ComposeFile } from "../helpers/compose.ts";
 import { needsContainers, ROOT, suiteContainers } from "../helpers/containers.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { request, type Response } from "../helpers/http.ts";
@@ -76,6 +76,26 @@ describe("compose.yaml", () => {
       const targets = mounts.map(([, target]) => target);
       assert.ok(targets.includes(`/etc/grafana/provisioning/${kind}/outrigger.yml`));
     }
+  });
+});
+
+describe("outrigger print compose", () => {
+  it("says of the app and of nginx what compose.yaml says", async (t) => {
+    const { stdout } = await runProgram(t, [
+      "print", "compose", "./app.ts", "--socket", "/run/outrigger/app.sock", "--ops", ":9464",
+    ]); // prettier-ignore
+    const printed = parse(stdout) as ComposeFile;
+    const { services } = readCompose();
+    const common = ["read_only", "cap_drop", "security_opt", "stop_grace_period", "stop_signal"];
+    for (const name of ["app", "nginx"])
+      for (const key of common)
+        assert.deepEqual([key, printed.services[name]?.[key]], [key, services[name]?.[key]]);
+    for (const key of ["image", "group_add", "depends_on", "ports"])
+      assert.deepEqual(printed.services["nginx"]?.[key], services["nginx"]?.[key]);
+    const [ours, theirs] = [printed, readCompose()].map(
+      (file) => file.services["app"]?.["healthcheck"] as Readonly<Record<string, unknown>>,
+    );
+    assert.deepEqual({ ...ours, test: undefined }, { ...theirs, test: undefined });
   });
 });
 
