@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { lstatSync, readFileSync } from "node:fs";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { NO_INIT } from "../../src/cli/init.ts";
@@ -128,29 +128,6 @@ CMD ["./app.ts"]
     assert.notEqual(shell.code, 0);
     assert.ok((await open().logs("shell-less")).includes(NO_INIT));
     assert.equal(await stop(open(), "shell-less"), 0);
-  });
-
-  it("takes an app on top in the three lines of the documentation", async (t) => {
-    const dir = await tempDir(t);
-    const text = readFileSync(join(ROOT, "docs/containers.md"), "utf8");
-    const [, lines] = /<!-- three-lines:start -->\n```dockerfile\n(.*?)```/s.exec(text) ?? [];
-    assert.ok(lines !== undefined && lines.trim().split("\n").length === 3);
-    await writeFile(join(dir, "Dockerfile"), lines);
-    await mkdir(join(dir, "lib"));
-    await writeFile(join(dir, "lib/name.js"), `export const name = "on top";\n`);
-    await writeFile(join(dir, "package.json"), `{ "type": "module" }\n`);
-    await writeFile(
-      join(dir, "app.js"),
-      `import { defineFetch } from "outrigger";
-import { name } from "./lib/name.js";
-export default defineFetch(() => new Response(name));
-`,
-    );
-    await open().build({ tag: "my-app", dockerfile: join(dir, "Dockerfile"), context: dir });
-    await open().run(["--name=my-app", ...CONFINED, "--volume=my-app:/run/outrigger", "my-app"]);
-    await open().healthy("my-app");
-    const socketPath = join(await open().pathOf("my-app"), "app.sock");
-    assert.equal((await request({ socketPath })).text(), "on top");
   });
 
   it("starts again over the socket that a killed container left in the volume", async () => {
