@@ -11,7 +11,7 @@ const NGINX_SECONDS = 30;
 const MARGIN_SECONDS = 5;
 const DEFAULT_GROUP = "2000";
 
-/** Writes the pod spec of nginx with Outrigger as its native sidecar. Ports are numbers: named ones of sidecars do not resolve before 1.32. */
+/** Writes the pod spec of nginx with Outrigger as its native sidecar, as k8s/base has it. Ports are numbers: named ones of sidecars do not resolve before 1.32. */
 export function printKubernetes(config: Config, plain: Config): string {
   const { path, group } = requireSocket(config);
   const ops = requireOps(config);
@@ -26,6 +26,7 @@ export function printKubernetes(config: Config, plain: Config): string {
   securityContext:
     runAsNonRoot: true
     fsGroup: ${/^\d+$/.test(group ?? "") ? group : DEFAULT_GROUP}
+    seccompProfile: { type: RuntimeDefault }
   initContainers:
     - name: outrigger
       image: example/app
@@ -38,30 +39,45 @@ ${ports.map((port) => `        - containerPort: ${port}`).join("\n")}
       startupProbe:
         httpGet: { path: /startupz, port: ${ops.port} }
         periodSeconds: 1
+        timeoutSeconds: 2
         failureThreshold: 60
       livenessProbe:
         httpGet: { path: /livez, port: ${ops.port} }
         periodSeconds: 10
+        timeoutSeconds: 2
+        failureThreshold: 3
       readinessProbe:
         httpGet: { path: /readyz, port: ${ops.port} }
         periodSeconds: 5
-      securityContext:
-        runAsUser: 1000
-        readOnlyRootFilesystem: true
-        allowPrivilegeEscalation: false
-        capabilities: { drop: [ALL] }
+        timeoutSeconds: 2
+        failureThreshold: 2
+${formatSecurity(1000)}
       volumeMounts:
         - { name: socket, mountPath: ${mount} }
   containers:
     - name: nginx
-      image: nginxinc/nginx-unprivileged
+      image: nginxinc/nginx-unprivileged:1.30
       ports:
         - containerPort: 8080
       lifecycle: { preStop: { sleep: { seconds: ${PRE_STOP_SECONDS} } } }
+${formatSecurity(101)}
       volumeMounts:
         - { name: socket, mountPath: ${mount} }
+        - { name: tmp, mountPath: /tmp }
   volumes:
     - name: socket
       emptyDir: { medium: Memory, sizeLimit: 1Mi }
+    - name: tmp
+      emptyDir: { sizeLimit: 1Gi }
 `;
+}
+
+/** What the profile "restricted" of the Pod Security Standards asks for, and a root file system nobody writes to. */
+function formatSecurity(user: number): string {
+  return `      securityContext:
+        runAsUser: ${user}
+        runAsGroup: ${user}
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: { drop: [ALL] }`;
 }
