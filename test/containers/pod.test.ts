@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, it, type TestContext } from "node:test";
 import { stringify } from "yaml";
 import { openContainers, ROOT, type Containers } from "../helpers/containers.ts";
+import { commandsOf } from "../helpers/documents.ts";
 import { playPod, type Pod } from "../helpers/kubelet/pod.ts";
 import type { Ended, Termination } from "../helpers/kubelet/termination.ts";
 import { writeOverlay, type Component } from "../helpers/kustomize/overlay.ts";
@@ -19,6 +20,7 @@ import { readPromql } from "../helpers/promql.ts";
 
 const APP_IMAGE = "localhost/pod-app";
 const FOLDER = join(ROOT, "test/fixtures/pod");
+const DOCUMENTS = ["docs/kubernetes.md", "docs/runbooks.md"];
 const NGINX_PORT = 8080;
 const OPS_PORT = 9464;
 const PROBE_PORT = 9465;
@@ -40,6 +42,9 @@ describe("the pod of k8s/", { skip: skip || needsRoot().skip }, () => {
       const write = ["exec", pod.nameOf(container), "touch", "/written"];
       assert.match((await containers.tryPodman(write)).stderr, /Read-only file system/);
     }
+
+    for (const command of DOCUMENTS.flatMap(commandsOf).filter((one) => one.startsWith("kubectl")))
+      await runInPod(containers, pod, command);
 
     for (let restarts = 1; restarts <= 3; restarts += 1) {
       // SIGKILL leaves the file behind, and the next start finds it there.
@@ -123,6 +128,17 @@ describe("the pod of k8s/", { skip: skip || needsRoot().skip }, () => {
     assert.deepEqual(prometheus.query(`last_over_time(ALERTS{alertstate="firing"}[10m])`), []);
   });
 });
+
+/** Does with podman what a command of the documents does with kubectl, if it is about one container. */
+async function runInPod(containers: Containers, pod: Pod, command: string): Promise<void> {
+  const [, verb, name = "", rest = ""] =
+    /^kubectl (exec|logs) deploy\/outrigger -c (\w+)(.*)$/.exec(command) ?? [];
+  if (verb === "exec") {
+    const [, args = ""] = rest.split(" -- ");
+    await containers.podman(["exec", pod.nameOf(name), ...args.split(" ")]);
+  }
+  if (verb === "logs") assert.match(await pod.logs(name), /"msg":"ready"/);
+}
 
 /** The manifests with an app of ours in place of the example. */
 async function openPod(
