@@ -12,6 +12,7 @@ import { ensureTools, installHint, type Tool } from "./tools.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 // End-to-end tests measure time; more files at once than this would make two cores too busy for that.
 const CONCURRENCY = 2;
+const CONTAINERS = "test/containers/";
 const IMAGE_NODE: NodeLine = "26";
 // A backstop against tests that hang; each test has its own deadlines.
 const TIMEOUT_MS = 5 * 60_000;
@@ -32,6 +33,7 @@ function main(args: readonly string[]): number {
   if (typeof invocation === "string") return fail(invocation);
   const missing = ensureTools();
   if (!build()) return fail("Cannot test: the build failed");
+  if (missing.length === 0) prepareImages(invocation.files);
   const { code, skipped } = runSuite(invocation);
   return judge(code, skipped, missing);
 }
@@ -56,7 +58,7 @@ function parseArguments(args: readonly string[]): Invocation | string {
 function testFiles(line: NodeLine): string[] {
   const exclude = ["test/node_modules/**", "test/fixtures/**"];
   // Containers run the Node of their image, whichever one runs the tests.
-  if (line !== IMAGE_NODE) exclude.push("test/containers/**");
+  if (line !== IMAGE_NODE) exclude.push(`${CONTAINERS}**`);
   return globSync("test/**/*.test.ts", { cwd: ROOT, exclude }).toSorted();
 }
 
@@ -66,6 +68,13 @@ function build(): boolean {
     stdio: "inherit",
   });
   return status === 0;
+}
+
+/** Makes the images that containers of the tests run, which would take a test longer than it may. */
+function prepareImages(files: readonly string[]): void {
+  if (process.getuid?.() !== 0 || !files.some((file) => file.startsWith(CONTAINERS))) return;
+  // When it fails, the tests say so too.
+  spawnSync(process.execPath, ["test/containers/prepare.ts"], { cwd: ROOT, stdio: "inherit" });
 }
 
 function runSuite({ node, files, flags }: Invocation): { code: number; skipped: string[] } {

@@ -26,6 +26,11 @@ function mountsOf(service: string): readonly (readonly string[])[] {
   return volumes.map((mount) => mount.split(":")).filter(([source = ""]) => source.startsWith("."));
 }
 
+/** `8080` of `127.0.0.1:8080:80`. */
+function hostPort([published = ""]: readonly string[]): string | undefined {
+  return published.split(":").at(-2);
+}
+
 describe("compose.yaml", () => {
   it("follows the schema of the Compose Specification", () => {
     const ajv = new Ajv({ strict: false, validateFormats: false });
@@ -63,9 +68,9 @@ describe("compose.yaml", () => {
     const [dashboard] = mounts.filter(([, target]) =>
       providers.some(({ options }) => target?.startsWith(`${options.path}/`)),
     );
-    const home = (readCompose().services["grafana"]?.["environment"] as Record<string, string>)[
-      "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"
-    ];
+    const { grafana } = readCompose().services;
+    const environment = grafana?.["environment"] as Readonly<Record<string, string>>;
+    const home = environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     assert.deepEqual(dashboard, ["./k8s/monitoring/dashboard.json", home, "ro"]);
     const { title, panels } = JSON.parse(read("k8s/monitoring/dashboard.json")) as {
       readonly title: string;
@@ -148,6 +153,22 @@ describe("docker compose up", needsContainers(), () => {
   it("answers the pages of the ops endpoint", async () => {
     for (const path of ["/livez", "/startupz", "/readyz", "/healthz", "/metrics", "/status"])
       assert.deepEqual([path, (await get("app", path)).status], [path, 200]);
+  });
+
+  it("answers every page the documentation names, where it runs here", async () => {
+    const urls = [...read("docs/containers.md").matchAll(/<(http:\/\/localhost:\S+)>/g)];
+    const byPort = new Map(
+      Object.entries(compose.services).map(([name, { ports = [] }]) => [hostPort(ports), name]),
+    );
+    for (const [, url = ""] of urls) {
+      const { port, pathname, search } = new URL(url);
+      const name = byPort.get(port);
+      assert.ok(name !== undefined, `nothing is published for ${url}`);
+      if (NOT_RUN.includes(name)) continue;
+      // Debian's Prometheus has no pages; what they show comes from here.
+      const path = name === "prometheus" ? `/api/v1${pathname}` : pathname + search;
+      assert.deepEqual([url, (await get(name, path)).status], [url, 200]);
+    }
   });
 
   it("has Prometheus scrape the app and load the rules", async () => {

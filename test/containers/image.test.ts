@@ -99,6 +99,7 @@ describe("the image of docker/Dockerfile", needsContainers(), () => {
     assert.deepEqual([answer.status, answer.text()], [200, "Hello from Outrigger\n"]);
     const { uid, gid, mode } = lstatSync(socketPath);
     assert.deepEqual([uid, gid, mode & 0o7777], [1000, 2000, 0o660]);
+    assert.equal((await open().inspect("confined")).State.Health?.Status, "healthy");
     assert.equal((await askOps(open(), "confined", "/readyz")).status, 200);
     assert.equal(await open().podman(["exec", "confined", "id", "-u"]), "1000");
     const write = await open().tryPodman(["exec", "confined", "touch", "/tmp/x"]);

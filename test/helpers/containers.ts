@@ -15,7 +15,7 @@ import { tempDir } from "./temp-dir.ts";
 export { IMAGE, ROOT };
 
 // On a machine that has none yet, the base images come first.
-const IMAGE_DEADLINE_MS = 280_000;
+const IMAGE_DEADLINE_MS = 600_000;
 const BUILD_DEADLINE_MS = 240_000;
 const HEALTHY_WITHIN_MS = 60_000;
 const DEADLINE_MS = 30_000;
@@ -176,8 +176,8 @@ export class Containers {
   }
 }
 
-/** One process at a time makes what is missing, whoever else waits for it. */
-async function prepareImages(): Promise<readonly string[]> {
+/** Makes the images that are missing, one process at a time. Resolves with the stores they are in. */
+export async function prepareImages(): Promise<readonly string[]> {
   mkdirSync(CACHE, { recursive: true });
   const script = join(ROOT, "test/containers/image.ts");
   const text = await runCommand("flock", [join(CACHE, "lock"), process.execPath, script], {
