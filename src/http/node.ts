@@ -1,10 +1,13 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+// The global of this name is a getter, which costs as much as the clock behind it.
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { RejectReason } from "../counters.ts";
 import { errnoOf } from "../errors.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { answerAndHangUp } from "./hang-up.ts";
+import { IdleTimeouts } from "./idle-timeouts.ts";
 
 /** How often header and request timeouts are looked at. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
@@ -38,18 +41,36 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 
   class TimedResponse extends http.ServerResponse {
     readonly startedAt = performance.now();
+    /** The app has been given the request, and its end was not told yet. */
+    isOpen = false;
+
+    /** node:http calls this when a response is all with the kernel. A listener would cost twice as much. */
+    override detachSocket(socket: Socket): void {
+      super.detachSocket(socket);
+      if (!this.isOpen) return;
+      if (this.writableFinished) endRequest(this, socket);
+      else endWithClose(this, socket);
+    }
   }
 
-  function endRequest(this: TimedResponse): void {
-    const { req: request } = this;
+  /** For a response that has no connection, because it waits for its turn or the app has taken it off. */
+  function endWithClose(response: TimedResponse, socket: Socket): void {
+    response.once("close", () => endRequest(response, socket));
+  }
+
+  function endRequest(response: TimedResponse, socket: Socket): void {
+    if (!response.isOpen) return;
+    response.isOpen = false;
+    const { req: request } = response;
     const endedAt = performance.now();
+    idleTimeouts.answered(socket, endedAt);
     events.requestEnded({
       method: request.method,
       target: request.url,
-      status: this.writableFinished ? this.statusCode : CLIENT_CLOSED_REQUEST,
+      status: response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST,
       httpVersion: request.httpVersion,
-      bytesSent: options.measureBytes ? measureBytes(request.socket) : 0,
-      durationSeconds: (endedAt - this.startedAt) / 1_000,
+      bytesSent: options.measureBytes ? measureBytes(socket) : 0,
+      durationSeconds: (endedAt - response.startedAt) / 1_000,
       endedAt,
       request,
     });
@@ -65,8 +86,10 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   function onRequest(request: IncomingMessage, response: TimedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
     if (lacksHost(request)) return refuse(response, 400);
-    events.requestStarted(request.socket);
-    response.on("close", endRequest);
+    const { socket } = request;
+    events.requestStarted(socket);
+    response.isOpen = true;
+    if (response.socket === null) endWithClose(response, socket);
     if (isClosing) response.shouldKeepAlive = false;
     else if (shedding.size > 0) shedAfter(request, response);
     app.handle(request, response);
@@ -129,15 +152,20 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       upgrade(request, socket, head);
     });
   }
+  const idleTimeouts = new IdleTimeouts(server.keepAliveTimeout + server.keepAliveTimeoutBuffer);
   // Connections come from a listener of ours; without this event node:http checks no timeouts.
   server.emit("listening");
 
   return {
     serve(socket: Socket) {
       sockets.add(socket);
+      idleTimeouts.watch(socket);
       socket.once("close", () => {
         sockets.delete(socket);
         shedding.delete(socket);
+        idleTimeouts.forget(socket);
+        const response = responseOn(socket);
+        if (response instanceof TimedResponse) endRequest(response, socket);
         if (mustCloseIdle) closeIdleConnections();
       });
       server.emit("connection", socket);
@@ -157,7 +185,10 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       for (const socket of chosen) if (sockets.has(socket)) shedding.add(socket);
     },
     closeIdleConnections,
-    close: () => void server.close(),
+    close() {
+      idleTimeouts.stop();
+      server.close();
+    },
   };
 }
 

@@ -42,7 +42,7 @@ export class Connections {
 
   /** Notes that a connection is a client's. */
   recognize(socket: Socket): void {
-    if (this.#newcomers.delete(socket)) this.#counters.countRecognized("client");
+    if (this.#newcomers.size > 0 && this.#newcomers.delete(socket)) this.#counters.countRecognized("client");
   }
 
   /** Recognizes those that have been here for too long to be a check. */

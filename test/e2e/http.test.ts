@@ -180,6 +180,21 @@ describe("flow control", () => {
     });
   }
 
+  it("counts every request of a client that leaves while several wait for their answers", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const client = await openRaw(t, serving);
+    client.send(head("GET /hang") + head("GET /hang"));
+    const inFlight = (): Promise<number> => serving.sum("outrigger_endpoint_requests_in_flight");
+    await eventually(
+      DEADLINE_MS,
+      async () => (await inFlight()) === 2 || undefined,
+      "two requests",
+    );
+    client.socket.destroy();
+    await eventually(DEADLINE_MS, async () => (await inFlight()) === 0 || undefined, "their ends");
+    assert.equal(await requests(serving, { status: "4xx" }), 2);
+  });
+
   it("does not blame the app for a client that leaves a download", async (t) => {
     const serving = await serveApp(t, "flow.mjs");
     const path = `/download?bytes=${BIG_BYTES}`;
@@ -388,6 +403,23 @@ describe("--keep-alive-timeout", () => {
     const reason = { reason: "idle_timeout" };
     assert.equal(await serving.sum("outrigger_endpoint_connections_closed_total", reason), 1);
     assert.equal(await serving.sum("outrigger_endpoint_connections"), 0);
+  });
+});
+
+describe("--keep-alive-timeout of several seconds", () => {
+  it("is counted from the last response", async (t) => {
+    const serving = await serveApp(t, "hello.mjs", { args: ["--keep-alive-timeout", "4s"] });
+    const client = await openRaw(t, serving);
+    const first = await client.send(head("GET /")).until(/hello\n$/);
+    assert.match(first, /^Keep-Alive: timeout=4\r$/m);
+    await client.send(head("GET /")).until(/hello\n[^]*hello\n$/);
+    const answeredAt = performance.now();
+    await client.ended();
+    // node:http grants a second more than it announces.
+    const idleMs = performance.now() - answeredAt;
+    assert.ok(idleMs > 4_500, `closed after ${idleMs} ms`);
+    const reason = { reason: "idle_timeout" };
+    assert.equal(await serving.sum("outrigger_endpoint_connections_closed_total", reason), 1);
   });
 });
 
