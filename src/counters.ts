@@ -125,9 +125,8 @@ export class EndpointCounters {
       seconds > (DURATION_BOUNDS_SECONDS[bucket] ?? 0)
     )
       bucket += 1;
-    const sum = base + SUM_OFFSET;
-    this.slots[sum] = this.#read(sum) + Math.round(seconds * MICROSECONDS);
     this.#increase(base + bucket, 1);
+    this.#increase(base + SUM_OFFSET, Math.round(seconds * MICROSECONDS));
   }
 
   /** Gives up on requests in flight: whoever served them is gone. */

@@ -25,6 +25,8 @@ export interface LineWriterOptions {
 interface Chunk {
   readonly size: number;
   readonly lines: number;
+  /** What the lines were gathered in. */
+  readonly buffer: Buffer;
   /** What the sink has not taken yet. */
   rest: Buffer;
 }
@@ -51,6 +53,8 @@ export class LineWriter {
   /** Lines that are no chunk yet; a character is a byte, because lines are ASCII. */
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
+  /** One that was written out: a new one for each chunk is fresh pages every time, and work for the collector. */
+  #spare: Buffer | undefined;
   #lines = 0;
   readonly #chunks: Chunk[] = [];
   /** Bytes of the text and of all chunks. */
@@ -113,17 +117,26 @@ export class LineWriter {
 
   #gather(line: string): void {
     if (this.#gatheredBytes + line.length > this.#chunkBytes) this.#seal();
-    this.#gathered ??= Buffer.allocUnsafe(Math.max(this.#chunkBytes, line.length));
+    this.#gathered ??= this.#takeBuffer(line.length);
     // At once: flattening a long chain of strings costs more than making the lines did.
     this.#gatheredBytes += this.#gathered.write(line, this.#gatheredBytes, "latin1");
     this.#pendingBytes += line.length;
   }
 
+  #takeBuffer(least: number): Buffer {
+    const spare = this.#spare;
+    if (spare === undefined || spare.length < least)
+      return Buffer.allocUnsafe(Math.max(this.#chunkBytes, least));
+    this.#spare = undefined;
+    return spare;
+  }
+
   /** Makes a chunk of the lines gathered so far. */
   #seal(): void {
     if (this.#gathered === undefined) return;
-    const rest = this.#gathered.subarray(0, this.#gatheredBytes);
-    this.#chunks.push({ size: rest.length, lines: this.#lines, rest });
+    const buffer = this.#gathered;
+    const rest = buffer.subarray(0, this.#gatheredBytes);
+    this.#chunks.push({ size: rest.length, lines: this.#lines, buffer, rest });
     this.#gathered = undefined;
     this.#gatheredBytes = 0;
     this.#lines = 0;
@@ -150,6 +163,7 @@ export class LineWriter {
       const isWritten = await this.#write(chunk);
       this.#chunks.shift();
       this.#pendingBytes -= chunk.size;
+      this.#spare = chunk.buffer;
       if (!isWritten) this.#droppedLines += chunk.lines;
       // After a failure the report waits for the next line: else it would fail for ever in a loop.
       else if (this.#droppedLines > 0) this.#reportDropped();

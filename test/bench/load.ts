@@ -9,7 +9,7 @@ export type Scenario = (typeof SCENARIOS)[number];
 export interface LoadOptions {
   readonly socket: string;
   readonly scenario: Scenario;
-  readonly seconds: number;
+  readonly milliseconds: number;
   readonly core: number;
   /** Where the body of a POST is kept. */
   readonly dir: string;
@@ -29,7 +29,7 @@ export interface LoadResult {
 
 /** Loads a server for a while. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const { scenario, socket, seconds, core, dir } = options;
+  const { scenario, socket, milliseconds, core, dir } = options;
   const target = scenario === "10 KB JSON" ? "/json" : "/";
   const { stdout } = await run("taskset", [
     ...[
@@ -42,7 +42,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
       "-c",
       String(CLIENTS),
       "-D",
-      String(seconds),
+      `${milliseconds}ms`,
     ],
     ...["--base-uri", `unix:${socket}`],
     ...(scenario === "1 KB POST" ? ["-d", bodyFile(dir)] : []),

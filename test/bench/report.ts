@@ -2,7 +2,7 @@ import { availableParallelism, cpus, release } from "node:os";
 import { CLIENTS, SCENARIOS, type Scenario } from "./load.ts";
 import type { Memory } from "./memory.ts";
 import { TITLES, type ServerName } from "./servers.ts";
-import { quartiles } from "./statistics.ts";
+import { medianError, quartiles } from "./statistics.ts";
 
 /** One window of load on one server. */
 export interface Measurement {
@@ -19,19 +19,29 @@ export interface Round {
 
 export interface Conditions {
   readonly rounds: number;
-  readonly seconds: number;
+  readonly milliseconds: number;
   readonly batches: number;
 }
 
+/** What two windows of the same server say together. */
+export function average(one: Measurement, other: Measurement): Measurement {
+  return {
+    requestsPerSecond: (one.requestsPerSecond + other.requestsPerSecond) / 2,
+    cpuMicrosecondsPerRequest:
+      (one.cpuMicrosecondsPerRequest + other.cpuMicrosecondsPerRequest) / 2,
+  };
+}
+
 /** Tells under which conditions the numbers were taken. */
-export function formatConditions({ rounds, seconds, batches }: Conditions): string {
+export function formatConditions({ rounds, milliseconds, batches }: Conditions): string {
   const cpu = cpus()[0]?.model ?? "unknown CPU";
   return [
     `Node ${process.version}, Linux ${release()}, ${cpu} (${availableParallelism()} cores), ${today()}.`,
     `h2load, HTTP/1.1 over a Unix socket, ${CLIENTS} connections, one worker; server and load on different cores.`,
-    `${rounds} rounds of ${seconds} s for each server in turn, in ${batches} batches with fresh processes.`,
-    "A ratio compares the windows of one round: requests per second with those of bare node:http (quartiles in",
-    "parentheses), and the CPU time bare node:http took for a request with that of all processes of the server.",
+    `${rounds} rounds of two windows of ${milliseconds} ms for each server, in ${batches} batches with fresh processes.`,
+    "A ratio compares the windows of one round: requests per second with those of bare node:http, and the CPU time",
+    "bare node:http took for a request with that of all processes of the server. Median, ± what it is uncertain by",
+    "(95 %), and the quartiles in parentheses.",
   ].join("\n");
 }
 
@@ -84,7 +94,8 @@ function measurementOf({ measurements }: Round, name: ServerName): Measurement {
 
 function formatRatio(ratios: readonly number[]): string {
   const { q1, median, q3 } = quartiles(ratios);
-  return `${median.toFixed(3)} (${q1.toFixed(3)}–${q3.toFixed(3)})`;
+  const error = medianError(ratios).toFixed(3);
+  return `${median.toFixed(3)} ±${error} (${q1.toFixed(3)}–${q3.toFixed(3)})`;
 }
 
 function today(): string {
