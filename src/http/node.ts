@@ -77,7 +77,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       endedAt,
       request,
     });
-    if (mustCloseIdle) closeIdleConnections();
+    // Later: a pipelined response that waits for its turn gets the connection after this one, which looks idle until then.
+    if (mustCloseIdle) process.nextTick(closeIdleConnections);
   }
 
   /** node:http takes a connection for idle as soon as a response is handed over, and would cut what is not sent yet. */
