@@ -63,20 +63,34 @@ describe("the pod of k8s/", { skip: skip || needsRoot().skip }, () => {
     const load = new Load({ host: pod.address, port: NGINX_PORT });
     await load.answers(100);
     const { termination, seen } = await endUnderLoad(pod, load);
-    const { nginx, outrigger } = endsOf(termination);
+    const { outrigger } = endsOf(termination);
 
-    // 0 s: nginx sleeps, nobody is told anything. 15 s: SIGQUIT to nginx.
-    assert.ok(
-      nginx.signalledAtMs >= 15_000 && nginx.signalledAtMs < 15_000 + SOON_MS,
-      describeEnds(termination),
-    );
-    assert.ok(nginx.endedAtMs < 45_000 + SOON_MS, describeEnds(termination));
-    // Only then SIGTERM to Outrigger, which has nobody left to serve.
-    assert.ok(outrigger.signalledAtMs >= nginx.endedAtMs, describeEnds(termination));
-    assert.ok(outrigger.endedAtMs - outrigger.signalledAtMs < SOON_MS, describeEnds(termination));
+    // 0 s: nginx sleeps, nobody is told anything.
+    assertSidecarGoesLast(termination);
     const told = seen.filter(({ atMs }) => atMs < outrigger.signalledAtMs);
     assert.ok(
       told.length > 10 && told.every(({ ready, phase }) => ready === 200 && phase === "ready"),
+    );
+    await assertClean(pod, termination, load);
+    t.diagnostic(describeEnds(termination));
+  });
+
+  it("closes the probe port when it is told to go, long before the sidecar's turn", async (t) => {
+    const { pod } = await openPod(t, ["lb-probe"]);
+    const load = new Load({ host: pod.address, port: NGINX_PORT });
+    await load.answers(100);
+    assert.equal(await isOpen(pod), true);
+    const { termination, seen } = await endUnderLoad(pod, load);
+    const { outrigger } = endsOf(termination);
+
+    assertSidecarGoesLast(termination);
+    // The hook starts a Node, on a machine that is busy.
+    const announced = seen.filter(({ atMs }) => atMs > SOON_MS && atMs < outrigger.signalledAtMs);
+    assert.ok(announced.length > 10);
+    assert.ok(announced.every(({ ready, live, probe }) => ready === 503 && live === 200 && !probe));
+    assert.ok(
+      announced.every(({ serves }) => serves),
+      "refused requests while nginx was there",
     );
     await assertClean(pod, termination, load);
     t.diagnostic(describeEnds(termination));
@@ -92,8 +106,8 @@ describe("the pod of k8s/", { skip: skip || needsRoot().skip }, () => {
     const { termination, seen } = await endUnderLoad(pod, load);
     const { nginx, outrigger } = endsOf(termination);
 
-    // 0 s: SIGTERM to Outrigger, at once: not ready, but serving.
-    assert.ok(outrigger.signalledAtMs < SOON_MS, describeEnds(termination));
+    // 0 s: SIGTERM to Outrigger, after its hook: not ready, but serving.
+    assert.ok(outrigger.signalledAtMs < nginx.signalledAtMs, describeEnds(termination));
     const draining = seen.filter(({ phase }) => phase === "draining");
     assert.ok(draining.length > 10);
     assert.ok(draining.every(({ ready, live, probe }) => ready === 503 && live === 200 && !probe));
@@ -251,6 +265,16 @@ async function assertClean(pod: Pod, termination: Termination, load: Load): Prom
   assert.match(log, /"msg":"stopped"/);
   assert.doesNotMatch(log, /"level":[56]0/);
   assert.equal(termination.livenessFailures, 0);
+}
+
+/** 15 s: SIGQUIT to nginx. Only when it has gone SIGTERM to Outrigger, which has nobody left to serve. */
+function assertSidecarGoesLast(termination: Termination): void {
+  const { nginx, outrigger } = endsOf(termination);
+  const said = describeEnds(termination);
+  assert.ok(nginx.signalledAtMs >= 15_000 && nginx.signalledAtMs < 15_000 + SOON_MS, said);
+  assert.ok(nginx.endedAtMs < 45_000 + SOON_MS, said);
+  assert.ok(outrigger.signalledAtMs >= nginx.endedAtMs, said);
+  assert.ok(outrigger.endedAtMs - outrigger.signalledAtMs < SOON_MS, said);
 }
 
 function endsOf({ containers }: Termination): { readonly nginx: Ended; readonly outrigger: Ended } {

@@ -27,6 +27,8 @@ export interface ContainerSpec {
   readonly readiness?: HttpProbe;
   /** The `sleep` of its preStop hook, 0 for none. */
   readonly preStopMs: number;
+  /** The command of its preStop hook, empty for none. */
+  readonly preStopCommand: readonly string[];
 }
 
 /** What a kubelet reads of a pod; in the order of the manifest, sidecars first. */
@@ -103,6 +105,9 @@ function readContainer(container: Fields, isSidecar: boolean): ContainerSpec {
     name: asText(container["name"]),
     isSidecar,
     preStopMs: seconds === undefined ? 0 : asNumber(seconds) * MS,
+    preStopCommand: asList(at(container, "lifecycle", "preStop", "exec", "command") ?? []).map(
+      asText,
+    ),
     ...(startup && { startup }),
     ...(liveness && { liveness }),
     ...(readiness && { readiness }),

@@ -40,8 +40,13 @@ export async function terminate(pod: Pod, containers: Containers): Promise<Termi
     const before = spec.isSidecar ? [...specs.filter(({ isSidecar }) => !isSidecar), ...later] : [];
     await Promise.all(before.flatMap(({ name }) => ends.get(name)?.promise ?? []));
   };
+  const runHook = async ({ name, preStopMs, preStopCommand }: ContainerSpec): Promise<void> => {
+    if (preStopCommand.length > 0)
+      await containers.podman(["exec", pod.nameOf(name), ...preStopCommand]);
+    await delay(preStopMs);
+  };
   const stop = async (spec: ContainerSpec): Promise<void> => {
-    await delay(spec.preStopMs);
+    await runHook(spec);
     await turnOf(spec);
     const signalledAtMs = performance.now() - startMs;
     probing.find(({ name }) => name === spec.name)?.end();
