@@ -14,7 +14,7 @@ import { UnixListener } from "./unix.ts";
 /** How often the guard looks at the socket files. */
 const GUARD_INTERVAL_MS = 1_000;
 /** How long to wait for a claim that is not wanted any more: a name to look up may take longer. */
-const GIVE_BACK_MS = 500;
+const GIVE_BACK_MS = 2_000;
 /** How long answers through the public names may take; the predecessor waits for them. */
 const VERIFY_WITHIN_MS = 2_000;
 
