@@ -17,6 +17,7 @@ export const CLOSE_REASONS = [
   "error",
   "forced",
   "rebalanced",
+  "tls_handshake",
   "worker_lost",
 ] as const;
 
@@ -29,12 +30,18 @@ export const REJECT_REASONS = [
   "proxy_protocol",
 ] as const;
 
+/** Why a TLS handshake failed. */
+export const HANDSHAKE_FAILURES = [
+  "timeout", "not_tls", "client_certificate", "alert", "protocol", "closed", "other",
+] as const; // prettier-ignore
+
 /** Upper bounds of the duration histogram, in seconds (OpenTelemetry `http.server.request.duration`). */
 export const DURATION_BOUNDS_SECONDS = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ] as const; // prettier-ignore
 
 export type CloseReason = (typeof CLOSE_REASONS)[number];
+export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
 const STATUS_CLASSES = 5;
@@ -49,7 +56,8 @@ const STARTED = 1;
 const ABANDONED = 2;
 const CLOSED = 3;
 const REJECTED = CLOSED + CLOSE_REASONS.length;
-const ARRIVED = REJECTED + REJECT_REASONS.length;
+const HANDSHAKES = REJECTED + REJECT_REASONS.length;
+const ARRIVED = HANDSHAKES + HANDSHAKE_FAILURES.length;
 const RECOGNIZED = ARRIVED + 1;
 const DURATIONS = RECOGNIZED + 1;
 /** Length of `EndpointCounters.slots`. */
@@ -61,6 +69,7 @@ const METHOD_INDEX: ReadonlyMap<string, number> = new Map(
 const OTHER_METHOD = METHODS.length - 1;
 const CLOSE_INDEX = indexOfEach(CLOSE_REASONS);
 const REJECT_INDEX = indexOfEach(REJECT_REASONS);
+const HANDSHAKE_INDEX = indexOfEach(HANDSHAKE_FAILURES);
 
 /** The requests of one method and status class. */
 export interface DurationSeries {
@@ -108,6 +117,10 @@ export class EndpointCounters {
 
   countRejected(reason: RejectReason): void {
     this.#increase(REJECTED + REJECT_INDEX[reason], 1);
+  }
+
+  countHandshakeFailure(failure: HandshakeFailure): void {
+    this.#increase(HANDSHAKES + HANDSHAKE_INDEX[failure], 1);
   }
 
   countStarted(): void {
@@ -175,6 +188,10 @@ export class EndpointCounters {
 
   rejected(reason: RejectReason): number {
     return this.#read(REJECTED + REJECT_INDEX[reason]);
+  }
+
+  handshakeFailures(failure: HandshakeFailure): number {
+    return this.#read(HANDSHAKES + HANDSHAKE_INDEX[failure]);
   }
 
   /** Connections open now. */

@@ -6,7 +6,7 @@ export const EXIT_CODES = {
   failure: 1,
   /** The command line, an environment variable or the config file is wrong. */
   usage: 2,
-  /** An endpoint could not be claimed, or the app did not start. */
+  /** An endpoint could not be claimed, its certificate not be used, or the app did not start. */
   startup: 3,
   /** Stopped, but connections or requests had to be cut. */
   forced: 4,
@@ -20,6 +20,7 @@ export type ErrorCode =
   | "ERR_ENDPOINT"
   | "ERR_UNSUPPORTED"
   | "ERR_LISTEN"
+  | "ERR_TLS"
   | "ERR_APP"
   | "ERR_WORKER"
   | "ERR_PROTOCOL"
@@ -31,6 +32,7 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   ERR_ENDPOINT: EXIT_CODES.usage,
   ERR_UNSUPPORTED: EXIT_CODES.usage,
   ERR_LISTEN: EXIT_CODES.startup,
+  ERR_TLS: EXIT_CODES.startup,
   ERR_APP: EXIT_CODES.startup,
   ERR_WORKER: EXIT_CODES.startup,
   ERR_PROTOCOL: EXIT_CODES.failure,

@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import type { Config } from "./config/config.ts";
 import { OutriggerError, type ErrorDescription } from "./errors.ts";
 import type { HealthReport, ProcessStats } from "./snapshot.ts";
+import type { TlsCredentials } from "./tls/credentials.ts";
 
 /** A bound socket handed to a worker. */
 export interface ListenerGrant {
@@ -37,6 +38,8 @@ export interface StartCommand {
   readonly reportAfterRequests: number;
   /** Request target of our own end-to-end check, known to nobody else; answered without the app. */
   readonly checkTarget: string;
+  /** By endpoint name, for those that speak TLS. */
+  readonly credentials: Readonly<Record<string, TlsCredentials>>;
 }
 
 export type Command =
@@ -51,6 +54,8 @@ export type Command =
   | { readonly type: "reopen"; readonly endpoint: string; readonly limit: number }
   /** Let some connections of an endpoint end, each with its next response; replaces an order given before. */
   | ({ readonly type: "shed"; readonly endpoint: string } & ShedOrder)
+  /** Prove yourself with these on connections that come from now on. */
+  | { readonly type: "renew"; readonly endpoint: string; readonly credentials: TlsCredentials }
   /** Close the inspector, which was opened to read the stack. */
   | { readonly type: "close-inspector" }
   /** From now on every response says `Connection: close`. */
@@ -97,8 +102,8 @@ export type Report =
   | { readonly type: "drained"; readonly snapshot: WorkerSnapshot; readonly forced: number };
 
 const COMMAND_TYPES = [
-  "start", "report", "report-load", "limit", "reopen", "shed", "close-inspector", "announce-close",
-  "drain",
+  "start", "report", "report-load", "limit", "reopen", "shed", "renew", "close-inspector",
+  "announce-close", "drain",
 ] satisfies Command["type"][]; // prettier-ignore
 const REPORT_TYPES = ["ready", "failed", "snapshot", "load", "drained"] satisfies Report["type"][];
 

@@ -71,6 +71,13 @@ export interface HealthReport {
   readonly message?: string;
 }
 
+/** The certificate of an endpoint. */
+export interface TlsView {
+  readonly expiresAtMs: number;
+  /** The files as they are now could be used, and are. */
+  readonly isCurrent: boolean;
+}
+
 export interface EndpointView {
   readonly name: string;
   readonly transport: "unix" | "tcp" | "abstract";
@@ -84,6 +91,8 @@ export interface EndpointView {
   readonly counters: EndpointCounters;
   /** The kernel's own count of accepted connections and queue depth; undefined where it cannot tell. */
   readonly kernel: { readonly accepted: number; readonly queued: number } | undefined;
+  /** Absent where the endpoint does not speak TLS. */
+  readonly tls?: TlsView;
 }
 
 /** What probes are judged by: the part of a snapshot for which nothing has to be counted. */

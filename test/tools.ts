@@ -7,6 +7,7 @@ const PACKAGES = {
   nginx: "nginx-light",
   curl: "curl",
   prometheus: "prometheus",
+  openssl: "openssl",
   promtool: "prometheus",
   h2load: "nghttp2-client",
   haproxy: "haproxy",

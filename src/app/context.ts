@@ -1,7 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import { isIPv6, type Socket } from "node:net";
 import { readRequestHeaders } from "./request-headers.ts";
-import { findClient, type Client, type TrustedProxies } from "./forwarded.ts";
+import {
+  findClient,
+  findScheme,
+  type Client,
+  type Scheme,
+  type TrustedProxies,
+} from "./forwarded.ts";
+import { tlsInfoOf, type TlsInfo } from "./tls-info.ts";
 
 const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
 
@@ -10,6 +17,8 @@ export interface EndpointContext {
   /** Name of the endpoint. */
   readonly name: string;
   readonly server: ServerAddress;
+  /** Of what comes in here, unless a trusted proxy says otherwise. */
+  readonly scheme: Scheme;
   readonly trusted: TrustedProxies;
 }
 
@@ -23,8 +32,12 @@ export interface RequestContext {
   /** Name of the endpoint it came in on. */
   readonly endpoint: string;
   readonly server: ServerAddress;
+  /** What the client speaks: that of the endpoint, or what a trusted proxy says. */
+  readonly scheme: Scheme;
   /** Who sent it: the address a trusted proxy names, else the peer's; absent for a Unix socket without one. */
   readonly client?: Client;
+  /** How the connection to us is encrypted; absent where it is not. */
+  readonly tls?: TlsInfo;
 }
 
 /** Makes the context of a request. */
@@ -46,6 +59,13 @@ export function assignPeer(socket: Socket, { address, port }: Required<Client>):
   });
 }
 
+/** Makes a connection one of whom the connection below it is. */
+export function inheritPeer(socket: Socket, { remoteAddress, remotePort }: Socket): void {
+  if (remoteAddress === undefined || remotePort === undefined) return;
+  if (socket.remoteAddress === remoteAddress && socket.remotePort === remotePort) return;
+  assignPeer(socket, { address: remoteAddress, port: remotePort });
+}
+
 /** Name of the endpoint a request came in on; undefined for one that Outrigger does not serve. */
 export function endpointOf({ socket }: IncomingMessage): string | undefined {
   const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
@@ -64,14 +84,18 @@ export function getContext(request: IncomingMessage): RequestContext {
   const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
   if (endpoint === undefined)
     throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
-  const client = findClient({
+  const forwarded = {
     headers: readRequestHeaders(request.rawHeaders),
     peer: socket,
     trusted: endpoint.trusted,
-  });
+  };
+  const client = findClient(forwarded);
+  const tls = tlsInfoOf(socket);
   return {
     endpoint: endpoint.name,
     server: endpoint.server,
+    scheme: findScheme(forwarded) ?? endpoint.scheme,
     ...(client === undefined ? {} : { client }),
+    ...(tls === undefined ? {} : { tls }),
   };
 }

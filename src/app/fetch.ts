@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { Logger } from "../log/logger.ts";
 import type { App } from "./app.ts";
 import type { ContextFactory, RequestContext } from "./context.ts";
+import type { Scheme } from "./forwarded.ts";
 import { failRequest } from "./node.ts";
 
 const FETCH_MARK: unique symbol = Symbol.for("outrigger.fetch");
@@ -40,7 +41,8 @@ export function adaptFetch(
       response.writeHead(501).end();
       return;
     }
-    const answered: unknown = await fetch(toRequest(request, response), createContext(request));
+    const context = createContext(request);
+    const answered: unknown = await fetch(toRequest(request, response, context.scheme), context);
     if (!(answered instanceof Response)) throw refuseAnswer(answered);
     await sendResponse(answered, request, response);
   }
@@ -61,12 +63,12 @@ function refuseAnswer(answered: unknown): TypeError {
   );
 }
 
-function toRequest(request: IncomingMessage, response: ServerResponse): Request {
+function toRequest(request: IncomingMessage, response: ServerResponse, scheme: Scheme): Request {
   const {
     method = "GET",
     headers: { host = "localhost" },
   } = request;
-  const url = parseTarget(request.url ?? "/", host);
+  const url = parseTarget(request.url ?? "/", { scheme, host });
   const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(url, {
     method,
@@ -77,11 +79,15 @@ function toRequest(request: IncomingMessage, response: ServerResponse): Request 
 }
 
 /** The client chose both parts: what a `Request` cannot have as its URL must not become a 500. */
-function parseTarget(target: string, host: string): URL {
-  const base = isHost(host) ? `http://${host}` : "http://localhost";
+function parseTarget(
+  target: string,
+  { scheme, host }: { readonly scheme: Scheme; readonly host: string },
+): URL {
+  const base = `${scheme}://${isHost(host) ? host : "localhost"}`;
   // Concatenated, not resolved: a target of //evil.example/ is a path, not a host.
   if (target.startsWith("/") && URL.canParse(base + target)) return new URL(base + target);
   const url = new URL(URL.canParse(target) ? target : base);
+  url.protocol = scheme;
   url.username = "";
   url.password = "";
   return url;

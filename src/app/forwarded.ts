@@ -48,7 +48,12 @@ export interface ForwardedHeaders {
   readonly forwardedFor: string | undefined;
   /** `Forwarded` (RFC 7239). */
   readonly forwarded: string | undefined;
+  /** `X-Forwarded-Proto`; only `findScheme` looks at it. */
+  readonly forwardedProto?: string | undefined;
 }
+
+/** What a client speaks. */
+export type Scheme = "http" | "https";
 
 export interface ForwardedRequest {
   readonly headers: ForwardedHeaders;
@@ -64,16 +69,46 @@ export interface ForwardedRequest {
  * passes on the second as the client sent it.
  */
 export function findClient({ headers, peer, trusted }: ForwardedRequest): Client | undefined {
-  let client = peerOf(peer);
+  const client = peerOf(peer);
   const isNamed = headers.forwardedFor !== undefined || headers.forwarded !== undefined;
   if (!isNamed || !trusted.isTrusted(peer)) return client;
-  for (const hop of readHops(headers).toReversed()) {
-    const named = parseNode(hop);
-    if (named === undefined) return client;
-    client = named;
-    if (!trusted.isTrusted({ remoteAddress: named.address })) return client;
+  return walk(readHops(headers), trusted).client ?? client;
+}
+
+/**
+ * Finds what the client of a request speaks, by the hop that names it; undefined when no trusted proxy
+ * says so. Where `X-Forwarded-Proto` has not a value for each hop of `X-Forwarded-For`, the last counts,
+ * which our own proxy has written. `Forwarded` is read only where there is neither.
+ */
+export function findScheme({ headers, peer, trusted }: ForwardedRequest): Scheme | undefined {
+  const { forwarded, forwardedFor, forwardedProto } = headers;
+  const says = forwardedProto ?? (forwardedFor === undefined ? forwarded : undefined);
+  if (says === undefined || !trusted.isTrusted(peer)) return undefined;
+  const hops = readHops(headers);
+  const schemes =
+    forwardedProto === undefined
+      ? says.split(",").map((element) => readParameter(element, "proto"))
+      : splitList(says);
+  const at = schemes.length === hops.length ? walk(hops, trusted).at : schemes.length - 1;
+  return parseScheme(schemes[at] ?? "");
+}
+
+/** Walks from the last hop to the first that is not a trusted proxy; `at` is its place, or the last hop. */
+function walk(
+  hops: readonly string[],
+  trusted: TrustedProxies,
+): { readonly client: Client | undefined; readonly at: number } {
+  let found: { client: Client | undefined; at: number } = {
+    client: undefined,
+    at: hops.length - 1,
+  };
+  for (const [at, hop] of [...hops.entries()].toReversed()) {
+    const client = parseNode(hop);
+    if (client === undefined) return found;
+    found = { client, at };
+    if (!trusted.isTrusted({ remoteAddress: client.address })) return found;
   }
-  return client;
+  return found;
 }
 
 function peerOf({ remoteAddress, remotePort }: Peer): Client | undefined {
@@ -85,11 +120,30 @@ function peerOf({ remoteAddress, remotePort }: Peer): Client | undefined {
 
 /** The hops from the client to the last proxy, as written. */
 function readHops({ forwardedFor, forwarded }: ForwardedHeaders): string[] {
-  if (forwardedFor !== undefined) return forwardedFor.split(",").map((hop) => hop.trim());
+  if (forwardedFor !== undefined) return splitList(forwardedFor);
   if (forwarded === undefined) return [];
-  return forwarded
-    .split(",")
-    .map((element) => /(?:^|;)\s*for\s*=\s*("[^"]*"|[^;\s]*)/i.exec(element)?.[1] ?? "");
+  return forwarded.split(",").map((element) => readParameter(element, "for"));
+}
+
+function splitList(list: string): string[] {
+  return list.split(",").map((item) => item.trim());
+}
+
+const PARAMETERS = {
+  for: /(?:^|;)\s*for\s*=\s*("[^"]*"|[^;\s]*)/i,
+  proto: /(?:^|;)\s*proto\s*=\s*("[^"]*"|[^;\s]*)/i,
+} as const;
+
+/** A parameter of one element of `Forwarded`, as written. */
+function readParameter(element: string, name: keyof typeof PARAMETERS): string {
+  return PARAMETERS[name].exec(element)?.[1] ?? "";
+}
+
+/** A WebSocket is asked for by HTTP. */
+function parseScheme(text: string): Scheme | undefined {
+  const scheme = text.replace(/^"(.*)"$/, "$1").toLowerCase();
+  if (scheme === "https" || scheme === "wss") return "https";
+  return scheme === "http" || scheme === "ws" ? "http" : undefined;
 }
 
 /** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`, in quotes or not; undefined for anything else. */

@@ -4,6 +4,7 @@ export interface RequestHeaders {
   readonly referer: string | undefined;
   readonly forwardedFor: string | undefined;
   readonly forwarded: string | undefined;
+  readonly forwardedProto: string | undefined;
 }
 
 /**
@@ -15,6 +16,7 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
   let referer: string | undefined;
   let forwardedFor: string | undefined;
   let forwarded: string | undefined;
+  let forwardedProto: string | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] ?? "";
     // Almost every other header is told apart by its length alone.
@@ -24,8 +26,10 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
       forwardedFor = join(forwardedFor, raw[index + 1]);
     else if (name.length === 9 && isNamed(name, "forwarded"))
       forwarded = join(forwarded, raw[index + 1]);
+    else if (name.length === 17 && isNamed(name, "x-forwarded-proto"))
+      forwardedProto = join(forwardedProto, raw[index + 1]);
   }
-  return { userAgent, referer, forwardedFor, forwarded };
+  return { userAgent, referer, forwardedFor, forwarded, forwardedProto };
 }
 
 function isNamed(name: string, wanted: string): boolean {

@@ -1,3 +1,16 @@
+/** How an endpoint speaks TLS. */
+export interface TlsConfig {
+  /** Absolute path of the certificate, PEM; those of the authorities between it and the root follow it. */
+  readonly cert: string;
+  /** Absolute path of its private key, PEM. */
+  readonly key: string;
+  /** Absolute path of the authorities whose certificates clients may show. */
+  readonly ca: string | undefined;
+  /** Whether clients must show a certificate, may show one, or are not asked. */
+  readonly clientAuth: "require" | "request" | "none";
+  readonly minVersion: "1.2" | "1.3";
+}
+
 /** Options every endpoint for the app has. */
 interface AppEndpointOptions {
   /** Label in logs, metrics and `context.endpoint`; unique. */
@@ -7,6 +20,8 @@ interface AppEndpointOptions {
   /** Open connections per worker above which further ones are answered 503; 0 is no limit. */
   readonly maxConnections: number;
   readonly proxyProtocol: ProxyProtocolMode;
+  /** Absent where connections are not encrypted. */
+  readonly tls?: TlsConfig;
 }
 
 /** Whether a connection begins with a PROXY header: never, where its sender likes, or always. */

@@ -1,5 +1,7 @@
 import type { ProxyProtocolMode } from "./config.ts";
 import { suggestNearest } from "./nearest.ts";
+import type { TlsConfig } from "./config.ts";
+import { parseTls, TLS_KEYS } from "./tls-options.ts";
 import { ValueError } from "./value-error.ts";
 import { parseAccount, parseBacklog, parseCount, parseMode } from "./values.ts";
 
@@ -12,6 +14,8 @@ export interface EndpointOptions {
   readonly maxConnections: number | undefined;
   readonly proxyProtocol: ProxyProtocolMode | undefined;
   readonly name: string | undefined;
+  /** Its paths are as they were written. */
+  readonly tls: TlsConfig | undefined;
 }
 
 /** Options that say something about a file, and so about a Unix socket with a path only. */
@@ -19,7 +23,7 @@ export const FILE_OPTIONS = ["mode", "group", "owner"] as const;
 
 const KEYS = [
   ...FILE_OPTIONS, "backlog", "max-connections", "name",
-  "http", "tls-cert", "tls-key", "tls-ca", "proxy-protocol",
+  "http", ...TLS_KEYS, "proxy-protocol",
 ] as const; // prettier-ignore
 
 type Key = (typeof KEYS)[number];
@@ -37,6 +41,7 @@ export function parseEndpointOptions(query: string): EndpointOptions {
     maxConnections: readOption(pairs, "max-connections", parseCount),
     proxyProtocol: readOption(pairs, "proxy-protocol", parseProxyProtocol),
     name: readOption(pairs, "name", parseEndpointName),
+    tls: parseTls((key) => pairs.get(key)),
   };
 }
 
@@ -71,15 +76,7 @@ function refuseUnsupported(pairs: Pairs): void {
   if (http !== undefined && !["1", "2", "auto"].includes(http)) {
     throw refuse(http, `http "${http}" is unknown: expected 1, 2 or auto`);
   }
-  const hasCertificate = pairs.has("tls-cert");
-  if (hasCertificate !== pairs.has("tls-key")) {
-    const [given, missing] = hasCertificate ? ["tls-cert", "tls-key"] : ["tls-key", "tls-cert"];
-    throw refuse(given, `${given} is given without ${missing}: TLS wants both`);
-  }
-  if (pairs.has("tls-ca") && !hasCertificate)
-    throw refuse("tls-ca", "tls-ca is given without tls-cert and tls-key");
   if (http !== undefined && http !== "1") throw notYet(`http=${http}`);
-  if (hasCertificate) throw notYet("tls-cert");
 }
 
 function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | undefined {

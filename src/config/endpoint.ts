@@ -12,6 +12,7 @@ import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endp
 import { formatHostPort } from "../host-port.ts";
 import { parseHandedSource } from "./handed-source.ts";
 import { parseHostPort } from "./host-port.ts";
+import { formatTls, resolveTls } from "./tls-options.ts";
 import { escapePath, parseAbstractName, parseSocketPath, unescapePath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
 import { formatMode } from "./values.ts";
@@ -63,6 +64,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["max-connections", endpoint.maxConnections],
     ["proxy-protocol", endpoint.proxyProtocol === "off" ? undefined : endpoint.proxyProtocol],
     ["name", endpoint.name],
+    ...formatTls(endpoint.tls),
   ];
   const given = options.filter(([, value]) => value !== undefined);
   const address = file === undefined ? formatAddress(endpoint) : escapePath(file.path);
@@ -107,6 +109,7 @@ function combine(
     maxConnections: options?.maxConnections ?? context.maxConnections,
     proxyProtocol: options?.proxyProtocol ?? DEFAULTS.proxyProtocol,
     name: options?.name,
+    ...(options?.tls && { tls: resolveTls(options.tls, context.cwd) }),
   };
   if (target.kind !== "unix") {
     const misplaced = FILE_OPTIONS.find((key) => options?.[key] !== undefined);

@@ -1,6 +1,7 @@
 import {
   CLOSE_REASONS,
   DURATION_BOUNDS_SECONDS,
+  HANDSHAKE_FAILURES,
   REJECT_REASONS,
   type DurationSeries,
 } from "../counters.ts";
@@ -49,6 +50,35 @@ export const ENDPOINT_FAMILIES: readonly Family[] = [
       help: "Connections turned away, and requests refused before the app saw them, by reason.",
     },
     ({ counters }) => REJECT_REASONS.map((reason) => sample(counters.rejected(reason), { reason })),
+  ),
+  perEndpoint(
+    {
+      name: "outrigger_tls_handshake_failures_total",
+      type: "counter",
+      help: "TLS handshakes that failed, by reason.",
+    },
+    ({ counters, tls }) =>
+      tls === undefined
+        ? []
+        : HANDSHAKE_FAILURES.map((reason) =>
+            sample(counters.handshakeFailures(reason), { reason }),
+          ),
+  ),
+  perEndpoint(
+    {
+      name: "outrigger_tls_certificate_expiry_seconds",
+      type: "gauge",
+      help: "When the certificate expires, since the Unix epoch; of a chain the first to expire.",
+    },
+    ({ tls }) => (tls === undefined ? [] : [sample(tls.expiresAtMs / 1_000)]),
+  ),
+  perEndpoint(
+    {
+      name: "outrigger_tls_certificate_current",
+      type: "gauge",
+      help: "Whether the certificate in use is that of the files: 0 when those cannot be used.",
+    },
+    ({ tls }) => (tls === undefined ? [] : [sample(tls.isCurrent ? 1 : 0)]),
   ),
   perEndpoint(
     {

@@ -40,12 +40,21 @@ export interface StatusBody {
   };
 }
 
+/** The certificate of an endpoint. */
+export interface TlsBody {
+  readonly expires_at: string;
+  /** The files as they are now are those in use. */
+  readonly current: boolean;
+}
+
 export interface EndpointBody {
   readonly name: string;
   readonly transport: string;
   readonly address: string;
   readonly up: boolean;
   readonly problem?: string | undefined;
+  /** Absent where it does not speak TLS. */
+  readonly tls?: TlsBody | undefined;
   readonly connections: {
     readonly open: number;
     readonly queued?: number | undefined;

@@ -50,13 +50,14 @@ export function describeStatus(snapshot: Snapshot): StatusBody {
 }
 
 function describeEndpoint(endpoint: EndpointView): EndpointBody {
-  const { name, transport, address, up, problem, counters, kernel } = endpoint;
+  const { name, transport, address, up, problem, counters, kernel, tls } = endpoint;
   return {
     name,
     transport,
     address,
     up,
     problem,
+    tls: tls && { expires_at: asTime(tls.expiresAtMs), current: tls.isCurrent },
     connections: {
       open: openConnections(endpoint),
       queued: kernel?.queued,

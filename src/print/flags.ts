@@ -2,6 +2,7 @@ import { DEFAULTS, type Config, type Endpoint } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import { formatConfig } from "../config/format.ts";
 import { flagOf, OPTION_NAMES, OPTIONS } from "../config/options.ts";
+import { formatTls } from "../config/tls-options.ts";
 import { formatMode } from "../config/values.ts";
 
 /** Options that are written by hand where snippets need them. */
@@ -46,6 +47,7 @@ function formatWithOptions(endpoint: Endpoint): string {
     ["max-connections", maxConnections === DEFAULTS.maxConnections ? undefined : maxConnections],
     ["proxy-protocol", proxyProtocol === DEFAULTS.proxyProtocol ? undefined : proxyProtocol],
     ["name", name === "app" || name === address ? undefined : name],
+    ...formatTls(endpoint.tls),
   ].filter(([, value]) => value !== undefined);
   const query = options.map(([key, value]) => `${key}=${value}`).join("&");
   return query === "" ? address : `${address}?${query}`;
@@ -59,6 +61,12 @@ function toValues(config: Config): Readonly<Record<string, string>> {
 }
 
 /** Whether the short form can say it all. */
-function isPlain({ owner, name, proxyProtocol }: Endpoint & { readonly kind: "unix" }): boolean {
-  return owner === undefined && name === "app" && proxyProtocol === DEFAULTS.proxyProtocol;
+function isPlain({
+  owner,
+  name,
+  proxyProtocol,
+  tls,
+}: Endpoint & { readonly kind: "unix" }): boolean {
+  if (owner !== undefined || tls !== undefined) return false;
+  return name === "app" && proxyProtocol === DEFAULTS.proxyProtocol;
 }

@@ -11,6 +11,7 @@ import type { EndToEndCheck } from "../listener/listener.ts";
 import { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
 import { OpsPorts, type OpsRefusal, type OpsSource } from "../ops/ports.ts";
+import { Certificates } from "./certificates.ts";
 import { Ledger } from "./ledger.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 import { WorkerSet } from "./worker-set.ts";
@@ -38,13 +39,14 @@ export interface OpeningOptions {
 }
 
 /**
- * Opens the ops endpoint, claims every endpoint, starts the workers and publishes: in this order, and
+ * Reads the certificates, opens the ops endpoint, claims every endpoint, starts the workers and publishes: in this order, and
  * what is open is known at any time.
  */
 export class Opening {
   readonly #options: OpeningOptions;
   #listeners: ListenerManager | undefined;
   #workers: WorkerSet | undefined;
+  readonly #certificates: Certificates;
   readonly #ops: OpsPorts;
   /** Those of the ops endpoint and the probe port that are still to come. */
   #refused: readonly OpsRefusal[] = [];
@@ -59,6 +61,16 @@ export class Opening {
     this.#options = options;
     const { config, log, source } = options;
     this.#ops = new OpsPorts({ config, log, ...source });
+    this.#certificates = new Certificates({
+      endpoints: config.endpoints,
+      log,
+      onRenew: (endpoint, credentials) => this.#workers?.renew(endpoint, credentials),
+    });
+  }
+
+  /** What the endpoints that speak TLS prove themselves with. */
+  get certificates(): Certificates {
+    return this.#certificates;
   }
 
   get listeners(): ListenerManager | undefined {
@@ -78,6 +90,7 @@ export class Opening {
   async run(): Promise<{ readonly listeners: ListenerManager; readonly handover?: Handover }> {
     const { config, log, check, signal } = this.#options;
     const endpoints = await this.#findHanded();
+    await this.#certificates.load();
     await this.#openOps();
     signal.throwIfAborted();
     const listeners = (this.#listeners = await this.#claim(endpoints));
@@ -135,6 +148,7 @@ export class Opening {
   /** What cannot be cleaned up must not keep the rest open, nor us from ending; resolves to whether all of it was. */
   async close(): Promise<boolean> {
     let isClean = true;
+    this.#certificates.close();
     this.#opsUnwanted.abort();
     try {
       await this.#listeners?.close();
@@ -157,6 +171,7 @@ export class Opening {
       ledger,
       log,
       startCommand: this.startOf(config),
+      readCredentials: () => this.#certificates.current,
       onChange: () => this.#ops.follow(),
     });
   }

@@ -7,6 +7,7 @@ import type { Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import { noRestarts, type EndpointView, type Snapshot, type Standing } from "../snapshot.ts";
+import type { Certificates } from "./certificates.ts";
 import { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 import { readWorkers, viewStanding } from "./worker-views.ts";
@@ -19,6 +20,7 @@ export interface Subject {
   readonly phase: Phase;
   readonly listeners: ListenerManager | undefined;
   readonly workers: WorkerSet | undefined;
+  readonly certificates?: Pick<Certificates, "view">;
   /** When the drain cuts what is left (it has not begun). */
   readonly drainDeadlineAtMs?: number | undefined;
 }
@@ -76,7 +78,7 @@ export class SnapshotTaker {
   }
 
   /** Puts together what is known. */
-  take({ phase, listeners, workers, drainDeadlineAtMs }: Subject): Snapshot {
+  take({ phase, certificates, listeners, workers, drainDeadlineAtMs }: Subject): Snapshot {
     const readings = readWorkers(workers?.handles ?? []);
     const living = readings.map(({ snapshot }) => snapshot);
     return {
@@ -87,9 +89,12 @@ export class SnapshotTaker {
       drainStartedAtMs: this.#drainStartedAtMs,
       drainDeadlineAtMs,
       drainSignal: this.#drainSignal,
-      endpoints: (listeners?.listeners ?? []).map((listener) =>
-        this.#viewEndpoint(listener, this.#ledger.total(listener.endpoint.name, living)),
-      ),
+      endpoints: (listeners?.listeners ?? []).map((listener) => {
+        const { name } = listener.endpoint;
+        const tls = certificates?.view(name);
+        const view = this.#viewEndpoint(listener, this.#ledger.total(name, living));
+        return tls === undefined ? view : { ...view, tls };
+      }),
       workers: workers?.views(readings) ?? [],
       workerRestarts: workers?.restarts ?? noRestarts(),
       workersMissing: workers?.missing ?? 0,

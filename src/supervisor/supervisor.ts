@@ -96,11 +96,17 @@ export class Supervisor {
 
   /** What is known now, without asking anybody. */
   current(): Snapshot {
-    const { listeners, workers } = this.#opening;
+    const { certificates, listeners, workers } = this.#opening;
     const { atMs = Number.POSITIVE_INFINITY } = this.#deadline ?? {};
     // A drain that is only announced has none.
     const drainDeadlineAtMs = Number.isFinite(atMs) ? atMs : undefined;
-    return this.#snapshots.take({ phase: this.#phase, listeners, workers, drainDeadlineAtMs });
+    return this.#snapshots.take({
+      phase: this.#phase,
+      certificates,
+      listeners,
+      workers,
+      drainDeadlineAtMs,
+    });
   }
 
   /** The part of it that probes are judged by, at little cost. */
@@ -117,7 +123,7 @@ export class Supervisor {
   }
 
   /**
-   * Opens the ops endpoint, claims every endpoint, starts the workers, sends a request through each
+   * Reads the certificates, opens the ops endpoint, claims every endpoint, starts the workers, sends a request through each
    * socket and publishes them. Resolves when ready; rejects, with everything given back, when any of
    * that fails or `stop` comes first. A stop that comes while a live Outrigger is being relieved
    * begins once that is done.
@@ -171,7 +177,7 @@ export class Supervisor {
   }
 
   /**
-   * Replaces the workers one by one with new ones, which load the app anew. Rejects, with the old
+   * Reads the certificates again and replaces the workers one by one with new ones, which load the app anew. Rejects, with the old
    * ones left serving, when a new one cannot start.
    */
   async reload(next: Config): Promise<void> {
@@ -179,6 +185,8 @@ export class Supervisor {
     if (needRestart.length > 0) {
       this.#options.log.warn({ settings: needRestart }, "settings need a restart");
     }
+    // Also where no worker can be replaced: this needs none.
+    await this.#opening.certificates.reload();
     await this.#changeable.replaceAll(this.#opening.startOf(config));
     this.#config = config;
   }

@@ -4,6 +4,7 @@ import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import { addUpCounts } from "./add-up-counts.ts";
 import type { BlockedStack } from "./blocked-stack.ts";
 import { latestOf } from "./counter-page.ts";
@@ -197,6 +198,11 @@ export class WorkerHandle {
   /** Lets some connections of an endpoint end. */
   shed(endpoint: string, order: ShedOrder): void {
     this.#process.send({ type: "shed", endpoint, ...order });
+  }
+
+  /** Gives it new credentials of an endpoint, also while it starts. */
+  renew(endpoint: string, credentials: TlsCredentials): void {
+    this.#process.send({ type: "renew", endpoint, credentials });
   }
 
   /** From now on its responses say `Connection: close`. */

@@ -2,7 +2,9 @@ import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { OutriggerError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
+import type { StartCommand } from "../protocol.ts";
 import { noRestarts, type BackoffView, type RestartReason, type WorkerView } from "../snapshot.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import type { Ledger } from "./ledger.ts";
 import { OomKills } from "./oom-kills.ts";
 import { Recycling } from "./recycling.ts";
@@ -20,6 +22,8 @@ export interface WorkerSetOptions {
   readonly startCommand: WorkerStart;
   readonly ledger: Ledger;
   readonly log: Logger;
+  /** What endpoints prove themselves with at this instant, whenever the start was decided on (nothing). */
+  readonly readCredentials?: () => StartCommand["credentials"];
   /** Where the kernel counts processes it killed for memory (our cgroup). */
   readonly oomKills?: OomKills;
   /** Told when a worker may have begun or ceased to be ready, or its app healthy. */
@@ -204,6 +208,11 @@ export class WorkerSet {
     await Promise.all(this.handles.map((handle) => handle.drain(deadlineMs)));
   }
 
+  /** Gives every worker new credentials of an endpoint. */
+  renew(endpoint: string, credentials: TlsCredentials): void {
+    for (const handle of this.handles) handle.renew(endpoint, credentials);
+  }
+
   /** Moves the deadline of workers that drain already. */
   hurry(deadlineMs: number): void {
     for (const handle of this.handles)
@@ -263,7 +272,10 @@ export class WorkerSet {
       random,
       oomKills: this.#oomKills,
       clock: this.#clock,
-      readStart: () => this.#startCommand,
+      readStart: () => ({
+        ...this.#startCommand,
+        credentials: this.#options.readCredentials?.() ?? {},
+      }),
       readSize: () => this.size,
       isWanted: () => this.#isFilling && this.#hasServed,
       onState: (handle) => {

@@ -25,7 +25,7 @@ const NEWS_EVERY = 60;
 /** What a worker is started with, whichever slot it fills. */
 export type WorkerStart = Omit<
   StartCommand,
-  "type" | "slot" | "listeners" | "counterDescriptor" | "reportAfterRequests"
+  "type" | "slot" | "listeners" | "counterDescriptor" | "reportAfterRequests" | "credentials"
 >;
 
 export interface WorkerSlotOptions {
@@ -39,7 +39,7 @@ export interface WorkerSlotOptions {
   readonly log: Logger;
   readonly oomKills: OomKills;
   /** What the next worker is started with. */
-  readonly readStart: () => WorkerStart;
+  readonly readStart: () => WorkerStart & Pick<StartCommand, "credentials">;
   /** Slots there are. */
   readonly readSize: () => number;
   /** Whether a worker that ends now is to be replaced. */

@@ -35,9 +35,19 @@ export class Connections {
     this.#open.add(socket);
     this.#newcomers.set(socket, performance.now());
     this.#counters.countArrived();
-    socket.once("timeout", () => this.#reasons.set(socket, "idle_timeout"));
-    socket.once("close", (hadError: boolean) => this.#remove(socket, hadError));
+    this.#follow(socket);
     this.#onCount(this.#open.size);
+  }
+
+  /** Goes on with a connection under the socket that was made on it; false when it is gone by now. */
+  replace(socket: Socket, successor: Socket): boolean {
+    if (!this.#open.delete(socket)) return false;
+    this.#open.add(successor);
+    const cameAt = this.#newcomers.get(socket);
+    if (this.#newcomers.delete(socket) && cameAt !== undefined)
+      this.#newcomers.set(successor, cameAt);
+    this.#follow(successor);
+    return true;
   }
 
   /** Notes that a connection is a client's. */
@@ -91,6 +101,11 @@ export class Connections {
       socket.destroy();
     }
     return cut.length;
+  }
+
+  #follow(socket: Socket): void {
+    socket.once("timeout", () => this.#reasons.set(socket, "idle_timeout"));
+    socket.once("close", (hadError: boolean) => this.#remove(socket, hadError));
   }
 
   #remove(socket: Socket, hadError: boolean): void {

@@ -1,6 +1,6 @@
 import net, { type BoundSocket, type Socket } from "node:net";
 import type { App } from "../app/app.ts";
-import { assignEndpoint, assignPeer, type EndpointContext } from "../app/context.ts";
+import { assignEndpoint, assignPeer, inheritPeer, type EndpointContext } from "../app/context.ts";
 import type { Endpoint, HttpConfig, ProxyProtocolMode } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import type { EndpointCounters } from "../counters.ts";
@@ -10,12 +10,20 @@ import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { Logger } from "../log/logger.ts";
 import type { ShedOrder } from "../protocol.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { Gate, type Load } from "./gate.ts";
 import { receiveProxyHeader } from "./proxy-reception.ts";
 import { Shedder } from "./shedder.ts";
+import { TlsTerminator } from "./tls-terminator.ts";
 import { turnAway } from "./turn-away.ts";
+
+/** What a handshake may take; less where the head of a request is given less. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** What a connection may take for its request whose handshake ended when we were about to go. */
+const LATE_MS = 500;
+const ALPN_PROTOCOLS = ["http/1.1"];
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
 export type ListenTarget = { readonly fd: number } | BoundSocket;
@@ -33,6 +41,8 @@ export interface EndpointServerOptions {
   /** Called after each request. */
   readonly onAnswered: () => void;
   readonly recorder: RequestRecorder;
+  /** What it proves itself with, where it speaks TLS. */
+  readonly credentials: TlsCredentials | undefined;
 }
 
 /** Accepts on one endpoint, counts what it accepts and hands it to the HTTP engine. */
@@ -43,9 +53,12 @@ export class EndpointServer {
   readonly #engine: HttpEngine;
   readonly #gate: Gate;
   readonly #shedder: Shedder;
+  readonly #terminator: TlsTerminator | undefined;
   /** A new one each time the listener is opened; undefined while it is closed. */
   #server: net.Server | undefined;
   #isStopped = false;
+  /** Connections that ask for nothing are not waited for any more. */
+  #isFinishing = false;
 
   constructor(options: EndpointServerOptions) {
     this.#options = options;
@@ -54,6 +67,7 @@ export class EndpointServer {
     this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
     this.#engine = this.#createEngine();
     this.#shedder = new Shedder(this.#engine);
+    this.#terminator = this.#createTerminator();
   }
 
   get name(): string {
@@ -121,7 +135,13 @@ export class EndpointServer {
   }
 
   closeIdleConnections(): void {
+    this.#isFinishing = true;
     this.#engine.closeIdleConnections();
+  }
+
+  /** Proves itself with these on connections that come from now on. */
+  renew(credentials: TlsCredentials): void {
+    this.#terminator?.renew(credentials);
   }
 
   /** Lets go of what outlives the connections. */
@@ -167,22 +187,32 @@ export class EndpointServer {
     });
   }
 
-  #accept(socket: Socket): void {
-    const { maxConnections, proxyProtocol } = this.#options.endpoint;
-    if (maxConnections > 0 && this.connections.count >= maxConnections) {
-      turnAway(socket, {
-        checkTarget: this.#options.checkTarget,
-        onClient: () => this.counters.countRejected("max_connections"),
-      });
-      return;
-    }
-    assignEndpoint(socket, this.#options.context);
-    this.connections.add(socket);
-    if (proxyProtocol === "off") this.#engine.serve(socket);
-    else this.#receive(socket, proxyProtocol);
+  #createTerminator(): TlsTerminator | undefined {
+    const { endpoint, credentials, checkTarget, http } = this.#options;
+    const { tls } = endpoint;
+    if (tls === undefined) return undefined;
+    if (credentials === undefined) throw new TypeError(`No certificate for "${endpoint.name}"`);
+    const timeoutMs = Math.min(http.headersTimeoutMs || HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS);
+    const alpnProtocols = ALPN_PROTOCOLS;
+    return new TlsTerminator({ tls, credentials, alpnProtocols, checkTarget, timeoutMs });
   }
 
-  #receive(socket: Socket, mode: Exclude<ProxyProtocolMode, "off">): void {
+  #accept(socket: Socket): void {
+    const { maxConnections, proxyProtocol } = this.#options.endpoint;
+    const isFull = maxConnections > 0 && this.connections.count >= maxConnections;
+    if (isFull && this.#terminator === undefined) {
+      this.#turnAway(socket);
+      return;
+    }
+    if (!isFull) {
+      assignEndpoint(socket, this.#options.context);
+      this.connections.add(socket);
+    }
+    if (proxyProtocol === "off") this.#admit(socket, isFull);
+    else this.#receive(socket, proxyProtocol, isFull);
+  }
+
+  #receive(socket: Socket, mode: Exclude<ProxyProtocolMode, "off">, isFull: boolean): void {
     const { context, http, checkTarget, log } = this.#options;
     receiveProxyHeader(socket, {
       mode,
@@ -191,12 +221,60 @@ export class EndpointServer {
       withinMs: http.headersTimeoutMs,
       onServe: (source) => {
         if (source !== undefined) assignPeer(socket, source);
-        this.#engine.serve(socket);
+        this.#admit(socket, isFull);
       },
       onRefused: (reason) => {
         this.counters.countRejected("proxy_protocol");
         log.debug({ endpoint: this.name, reason }, "PROXY header refused");
       },
+    });
+  }
+
+  #admit(socket: Socket, isFull: boolean): void {
+    if (this.#terminator === undefined) this.#engine.serve(socket);
+    else this.#secure(this.#terminator, socket, isFull);
+  }
+
+  /** A client there is no room for is told so as well; that costs the handshake. */
+  #secure(terminator: TlsTerminator, socket: Socket, isFull: boolean): void {
+    terminator.accept(socket, {
+      begun: () => this.connections.attribute(socket, "tls_handshake"),
+      secured: (secure) => {
+        if (isFull) this.#turnAway(secure);
+        else this.#serveSecure(socket, secure);
+      },
+      checked: () => {
+        if (isFull) this.#turnAway(socket);
+        else this.#engine.serve(socket);
+      },
+      failed: (reason, error) => {
+        this.counters.countHandshakeFailure(reason);
+        this.connections.attribute(socket, "tls_handshake");
+        const { log, endpoint } = this.#options;
+        const fields = { endpoint: endpoint.name, reason, client: socket.remoteAddress };
+        log.debug({ ...fields, error: error?.message.trim() }, "tls handshake failed");
+      },
+    });
+  }
+
+  #serveSecure(socket: Socket, secure: Socket): void {
+    assignEndpoint(secure, this.#options.context);
+    inheritPeer(secure, socket);
+    if (!this.connections.replace(socket, secure)) {
+      secure.destroy();
+      return;
+    }
+    this.#engine.serve(secure);
+    if (!this.#isFinishing) return;
+    // Those that had asked for nothing when we began to finish are closed already.
+    const timer = setTimeout(() => secure.bytesRead === 0 && secure.destroy(), LATE_MS).unref();
+    secure.once("close", () => clearTimeout(timer));
+  }
+
+  #turnAway(socket: Socket): void {
+    turnAway(socket, {
+      checkTarget: this.#options.checkTarget,
+      onClient: () => this.counters.countRejected("max_connections"),
     });
   }
 }

@@ -13,6 +13,7 @@ import { createAccessLog, type AccessLog } from "../log/access.ts";
 import type { Logger } from "../log/logger.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import { CounterWriter } from "./counter-writer.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
@@ -50,6 +51,8 @@ export class Worker {
   #counters: CounterWriter | undefined;
   #snapshots: NodeJS.Timeout | undefined;
   #deadline: Deadline | undefined;
+  /** The latest, by endpoint. */
+  readonly #credentials = new Map<string, TlsCredentials>();
 
   constructor(host: WorkerHost) {
     this.#host = host;
@@ -72,6 +75,10 @@ export class Worker {
         return;
       case "reopen":
         this.#server(command.endpoint)?.reopen(listenHandle, command.limit);
+        return;
+      case "renew":
+        this.#credentials.set(command.endpoint, command.credentials);
+        this.#server(command.endpoint)?.renew(command.credentials);
         return;
       case "close-inspector":
         closeInspector();
@@ -121,6 +128,7 @@ export class Worker {
 
   async #start({ config, listeners, ...command }: StartCommand): Promise<void> {
     const { log, cwd } = this.#host;
+    for (const entry of Object.entries(command.credentials)) this.#credentials.set(...entry);
     const module = this.#host.app ?? (await importApp(config.app, cwd));
     const app = adaptApp(module, { log, createContext: getContext });
     await app.startup();
@@ -139,6 +147,7 @@ export class Worker {
       const context: EndpointContext = {
         name: endpoint.name,
         server: serverAddressOf(bound),
+        scheme: endpoint.tls === undefined ? "http" : "https",
         trusted: createTrustedProxies(proxiesOn(bound, config)),
       };
       const recorder = this.#createRecorder(config, context);
@@ -148,11 +157,12 @@ export class Worker {
         counters: counterWriter.counters[index] ?? new EndpointCounters(),
         app,
         http: config.http,
-        log: this.#host.log,
+        log,
         checkTarget: command.checkTarget,
         onAnswered,
         reportLoad: (load) => this.#host.report({ type: "load", endpoint: endpoint.name, ...load }),
         recorder,
+        credentials: this.#credentials.get(endpoint.name),
       });
     });
     this.#servers = servers;

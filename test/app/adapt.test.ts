@@ -12,7 +12,11 @@ import type { AppModule } from "../../src/app/load.ts";
 import { silentLogger, type Logger } from "../../src/log/logger.ts";
 import { within } from "../helpers/deadline.ts";
 
-const CONTEXT: RequestContext = { endpoint: "test", server: { path: "/test.sock" } };
+const CONTEXT: RequestContext = {
+  endpoint: "test",
+  scheme: "http",
+  server: { path: "/test.sock" },
+};
 
 interface LoggedLine {
   readonly message: string;

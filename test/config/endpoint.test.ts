@@ -54,6 +54,14 @@ describe("parseEndpoint", () => {
     "systemd:a@b-1.socket": {
       kind: "handed", source: { by: "name", socketName: "a@b-1.socket" }, found: undefined, ...COMMON,
     },
+    ":80?tls-cert=a.pem&tls-key=/b%26c%2525.pem": {
+      kind: "tcp", host: "::", port: 80, ...COMMON,
+      tls: { cert: "/srv/app/a.pem", key: "/b&c%25.pem", ca: undefined, clientAuth: "none", minVersion: "1.2" },
+    },
+    "@app?tls-cert=a&tls-key=b&tls-ca=c&tls-min=1.3": {
+      kind: "abstract", abstractName: "app", ...COMMON,
+      tls: { cert: "/srv/app/a", key: "/srv/app/b", ca: "/srv/app/c", clientAuth: "require", minVersion: "1.3" },
+    },
     ":80?http=1": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=off": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=require": { kind: "tcp", host: "::", port: 80, ...COMMON, proxyProtocol: "require" },
@@ -141,7 +149,13 @@ describe("parseEndpoint", () => {
     ":80?http=3": /http "3" is unknown: expected 1, 2 or auto/,
     ":80?tls-cert=a": /tls-cert is given without tls-key/,
     ":80?tls-key=a": /tls-key is given without tls-cert/,
-    ":80?tls-ca=a": /tls-ca is given without/,
+    ":80?tls-ca=a": /tls-ca is given without tls-cert and tls-key/,
+    ":80?tls-min=1.3": /tls-min is given without tls-cert and tls-key/,
+    ":80?tls-cert=a&tls-key=b&tls-client-auth=require": /tls-client-auth is given without tls-ca: name the authority/,
+    ":80?tls-cert=a&tls-key=b&tls-ca=c&tls-client-auth=yes": /tls-client-auth "yes" is refused, expected one of require, request/,
+    ":80?tls-cert=a&tls-key=b&tls-min=1.1": /tls-min "1.1" is refused, expected 1.2 or 1.3/,
+    ":80?tls-cert=/etc/tls/&tls-key=b": /tls-cert "\/etc\/tls\/" is a folder/,
+    ":80?tls-cert=~/a&tls-key=b": /~ means nothing here/,
     ":80?proxy-protocol=v3": /proxy-protocol "v3" is refused, expected require, optional or off/,
   }; // prettier-ignore
   for (const [text, message] of Object.entries(refused)) {
@@ -162,12 +176,7 @@ describe("parseEndpoint", () => {
     });
   }
 
-  for (const text of [
-    ":80?http=2",
-    ":80?http=auto",
-    ":80?tls-cert=a&tls-key=b",
-    ":80?tls-cert=a&tls-key=b&tls-ca=c",
-  ]) {
+  for (const text of [":80?http=2", ":80?http=auto"]) {
     // prettier-ignore
     it(`says that ${text} is not yet supported`, () => {
       assert.throws(() => parseEndpoint(text, CONTEXT), { code: "ERR_UNSUPPORTED", message: /not yet supported$/ });
@@ -212,6 +221,7 @@ describe("formatEndpoint", () => {
     "@app?backlog=4096&max-connections=0&name=app",
     "127.0.0.1:8000?backlog=4096&max-connections=0&name=app",
     "[::]:80?backlog=4096&max-connections=0&name=/x:[1]",
+    "/run/a.sock?mode=0660&backlog=4096&max-connections=0&name=app&tls-cert=/a%26%2526&tls-key=/b&tls-ca=/c&tls-client-auth=request&tls-min=1.2",
   ]) {
     it(`is the inverse of parseEndpoint for ${text}`, () => {
       const endpoints = parseAll([text]);

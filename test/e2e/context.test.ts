@@ -36,7 +36,11 @@ for (const [kind, app] of Object.entries(APPS)) {
     it("names endpoint and path on a Unix socket, and no client", async (t) => {
       const { socketPath } = await serveApp(t, app);
       const context = await whoami({ socketPath });
-      assert.deepEqual(context, { endpoint: "app", server: { path: socketPath } });
+      assert.deepEqual(context, {
+        endpoint: "app",
+        server: { path: socketPath },
+        scheme: "http",
+      });
     });
 
     it("names endpoint, address and peer on TCP", async (t) => {

@@ -16,6 +16,8 @@ export interface NginxConfOptions {
   readonly workerProcesses?: number;
   /** User of the nginx workers; root may name one (root). */
   readonly user?: string;
+  /** (`http://outrigger`, the upstream) */
+  readonly proxyPass?: string;
   /** Further directives for the proxying location. */
   readonly location?: string;
 }
@@ -48,7 +50,7 @@ ${TEMP_PATHS.map((name) => `    ${name}_temp_path ${dir}/${name};`).join("\n")}
     server {
         listen ${listen};
         location / {
-            proxy_pass http://outrigger;
+            proxy_pass ${options.proxyPass ?? "http://outrigger"};
             proxy_http_version 1.1;
             proxy_set_header Host $host;
             proxy_set_header Upgrade $http_upgrade;

@@ -10,7 +10,7 @@ import {
   type FakeWorker,
 } from "../helpers/fake-workers.ts";
 
-const START = { ...WORKER_START, reportAfterRequests: 0 };
+const START = { ...WORKER_START, credentials: {}, reportAfterRequests: 0 };
 
 interface Setup {
   readonly handle: WorkerHandle;

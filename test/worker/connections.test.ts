@@ -107,6 +107,10 @@ describe("Connections", () => {
       socket.end();
       socket.resume();
     },
+    tls_handshake({ socket }, { connections }) {
+      connections.attribute(socket, "tls_handshake");
+      socket.destroy();
+    },
     worker_lost: undefined,
   };
   for (const [reason, end] of Object.entries(endings)) {

@@ -1,0 +1,31 @@
+import type { Socket } from "node:net";
+
+export interface FirstBytesOptions<Verdict> {
+  /** Judges all that has come so far; undefined wants more. */
+  readonly judge: (bytes: Buffer) => Verdict | undefined;
+  /** Told the verdict; what was read is back in the socket. */
+  readonly decided: (verdict: Verdict) => void;
+}
+
+/** Looks at what a connection begins with, and takes nothing away; a peer that ends before is hung up on. */
+export function lookAtFirstBytes<Verdict>(
+  socket: Socket,
+  { judge, decided }: FirstBytesOptions<Verdict>,
+): void {
+  let before: Buffer | undefined;
+  const onReadable = (): void => {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) return;
+    const bytes = before === undefined ? chunk : Buffer.concat([before, chunk]);
+    const verdict = judge(bytes);
+    if (verdict === undefined) {
+      before = bytes;
+      return;
+    }
+    socket.off("readable", onReadable).off("end", onEnd);
+    socket.unshift(bytes);
+    decided(verdict);
+  };
+  const onEnd = (): void => void socket.destroy();
+  socket.on("readable", onReadable).on("end", onEnd);
+}
