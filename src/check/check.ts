@@ -1,3 +1,4 @@
+import { checkCertificate } from "./certificate.ts";
 import type { Facts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 import { checkGrace } from "./grace.ts";
@@ -12,13 +13,14 @@ import { checkUntilGone } from "./until-gone.ts";
 
 /** Everything there is to say about a configuration in its surroundings, endpoint by endpoint. */
 export function checkAll(facts: Facts): readonly Finding[] {
-  const { config, sockets, nginx, somaxconn } = facts;
+  const { config, sockets, certificates, nginx, somaxconn } = facts;
   const perEndpoint = config.endpoints.flatMap((endpoint) => {
     const socket = sockets.find((one) => one.endpoint.name === endpoint.name);
     return [
       ...checkAddress(endpoint),
       ...(socket === undefined ? [] : [...checkOccupant(socket), ...checkReach(socket, nginx)]),
       ...checkQueue(endpoint, somaxconn),
+      ...certificates.filter((one) => one.endpoint === endpoint.name).map(checkCertificate),
     ];
   });
   return [

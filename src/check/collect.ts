@@ -1,14 +1,22 @@
 import { access, constants, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Config, UnixEndpoint } from "../config/config.ts";
-import { OutriggerError } from "../errors.ts";
+import type { Config, Endpoint, UnixEndpoint } from "../config/config.ts";
+import { describeError, OutriggerError } from "../errors.ts";
 import { checkDirectory } from "../listener/claim.ts";
 import { describeKind, statPath } from "../listener/identity.ts";
 import { testLiveness } from "../listener/live-test.ts";
 import { findLockHolder } from "../listener/lock.ts";
 import { lookUpGroup, lookUpOwner } from "../listener/ownership.ts";
 import { readSomaxconn } from "../somaxconn.ts";
-import type { AwaitedFile, Facts, FileFacts, Occupant, SocketFacts } from "./facts.ts";
+import { readCredentials } from "../tls/read-credentials.ts";
+import type {
+  AwaitedFile,
+  CertificateFacts,
+  Facts,
+  FileFacts,
+  Occupant,
+  SocketFacts,
+} from "./facts.ts";
 
 const PERMISSION_BITS = 0o777;
 const SETGID = 0o2000;
@@ -24,6 +32,7 @@ export async function collectFacts(
     config,
     untilGone: await lookForAwaited(config.drain.untilGone),
     sockets: await Promise.all(paths.map(lookAtSocket)),
+    certificates: await Promise.all(config.endpoints.flatMap(lookAtCertificate)),
     somaxconn: await readSomaxconn(),
     hasSharedMemory: await isWritable("/dev/shm"),
   };
@@ -38,6 +47,23 @@ async function lookForAwaited(path: string | undefined): Promise<AwaitedFile | u
   } catch {
     return { path, state: "hidden" };
   }
+}
+
+function lookAtCertificate({
+  name: endpoint,
+  tls,
+}: Endpoint): readonly Promise<CertificateFacts>[] {
+  if (tls === undefined) return [];
+  return [
+    readCredentials({ endpoint, tls }).then(
+      ({ expiresAtMs }) => ({
+        endpoint,
+        problem: undefined,
+        expiresInMs: expiresAtMs - Date.now(),
+      }),
+      (error: unknown) => ({ endpoint, problem: describeError(error).message }),
+    ),
+  ];
 }
 
 async function lookAtSocket(endpoint: UnixEndpoint): Promise<SocketFacts> {

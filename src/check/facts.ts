@@ -45,10 +45,18 @@ export type SocketFacts =
       readonly isOursToGive: boolean;
     };
 
+/** What was found out about the certificate of an endpoint. */
+export type CertificateFacts =
+  /** It cannot be served with; `problem` says why and what to do. */
+  | { readonly endpoint: string; readonly problem: string }
+  | { readonly endpoint: string; readonly problem: undefined; readonly expiresInMs: number };
+
 /** What all checks go by; none looks at the world itself. */
 export interface Facts {
   readonly config: Config;
   readonly sockets: readonly SocketFacts[];
+  /** Of the endpoints that speak TLS. */
+  readonly certificates: readonly CertificateFacts[];
   /** As whom the workers of nginx run; undefined is uid and gid 101 with the group of the socket. */
   readonly nginx: Account | undefined;
   /** How long nginx keeps an idle upstream connection. */

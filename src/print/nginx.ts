@@ -1,4 +1,4 @@
-import type { Config } from "../config/config.ts";
+import type { Config, Endpoint } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
 import { formatHostPort } from "../host-port.ts";
 import { chooseUpstream } from "./target.ts";
@@ -25,7 +25,7 @@ map $http_upgrade $connection_upgrade {
 server {
     listen 8080;
     location / {
-        proxy_pass http://outrigger;
+        ${formatProxyPass(chooseUpstream(config))}
         proxy_http_version 1.1;
         proxy_set_header Host $host;
         proxy_set_header Upgrade $http_upgrade;
@@ -37,6 +37,13 @@ server {
     }
 }
 `;
+}
+
+/** nginx takes whatever certificate it is shown, unless it is told whose. */
+function formatProxyPass({ tls }: Endpoint): string {
+  if (tls === undefined) return "proxy_pass http://outrigger;";
+  return `proxy_pass https://outrigger;
+        # proxy_ssl_verify on; proxy_ssl_name NAME; proxy_ssl_trusted_certificate CA_FILE;`;
 }
 
 function formatServer(config: Config): string {

@@ -2,11 +2,12 @@ import type { Config, OpsEndpoint, TcpEndpoint, UnixEndpoint } from "../config/c
 import { OutriggerError } from "../errors.ts";
 import { formatHostPort } from "../host-port.ts";
 
-/** The endpoint nginx is to use: the first Unix socket, or else the first TCP address. */
+/** The endpoint nginx is to use: the first Unix socket, or else the first TCP address; rather one without TLS. */
 export function chooseUpstream({ endpoints }: Config): UnixEndpoint | TcpEndpoint {
   const sockets = endpoints.filter((endpoint) => endpoint.kind === "unix");
   const addresses = endpoints.filter((endpoint) => endpoint.kind === "tcp");
-  const chosen = sockets[0] ?? addresses.find(({ port }) => port > 0);
+  const candidates = [...sockets, ...addresses.filter(({ port }) => port > 0)];
+  const chosen = candidates.find(({ tls }) => tls === undefined) ?? candidates[0];
   if (chosen !== undefined) return chosen;
   throw refuse("nginx needs a Unix socket with a path, or a TCP endpoint with a port");
 }

@@ -3,6 +3,7 @@ import type { FlagValues } from "../config/layers.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { formatHostPort } from "../host-port.ts";
 import { escapePath } from "../config/socket-path.ts";
+import { escapeValue } from "../config/tls-options.ts";
 import { formatMode } from "../config/values.ts";
 import { OutriggerError } from "../errors.ts";
 import { createLogger } from "../log/logger.ts";
@@ -10,7 +11,7 @@ import { inlineWorker } from "../supervisor/inline-worker.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { readVersion } from "../version.ts";
 import { toMilliseconds, type Duration } from "./duration.ts";
-import { Server, type ListenOptions, type ServeOptions } from "./server.ts";
+import { Server, type ListenOptions, type ServeOptions, type TlsListenOptions } from "./server.ts";
 
 /**
  * Serves an app in this process, with the listener manager and the serving code of the program. No
@@ -65,15 +66,31 @@ function toFlags(options: ServeOptions): FlagValues {
 function toEndpointText(listen: ListenOptions): string {
   if (typeof listen === "string") return listen;
   const { name } = listen;
+  const tls = toTlsOptions(listen.tls);
   if ("port" in listen) {
-    return withOptions(formatHostPort({ host: listen.host ?? "::", port: listen.port }), { name });
+    return withOptions(formatHostPort({ host: listen.host ?? "::", port: listen.port }), {
+      name,
+      ...tls,
+    });
   }
   const mode = listen.socketMode === undefined ? undefined : formatMode(listen.socketMode);
   return withOptions(`unix:${escapePath(listen.socket)}`, {
     mode,
     group: toText(listen.socketGroup),
     name,
+    ...tls,
   });
+}
+
+function toTlsOptions(tls: TlsListenOptions | undefined): Record<string, string | undefined> {
+  if (tls === undefined) return {};
+  return {
+    "tls-cert": escapeValue(tls.cert),
+    "tls-key": escapeValue(tls.key),
+    "tls-ca": tls.ca === undefined ? undefined : escapeValue(tls.ca),
+    "tls-client-auth": tls.clientAuth,
+    "tls-min": tls.minVersion,
+  };
 }
 
 function withOptions(address: string, options: Record<string, string | undefined>): string {

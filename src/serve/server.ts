@@ -5,10 +5,29 @@ import type { Started, Supervisor } from "../supervisor/supervisor.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { toMilliseconds, type Duration } from "./duration.ts";
 
+/** Files that an endpoint speaks TLS with. */
+export interface TlsListenOptions {
+  /** Path of the certificate and those between it and the root, PEM. */
+  readonly cert: string;
+  /** Path of its key, PEM. */
+  readonly key: string;
+  /** Path of the authorities whose certificates clients must show (clients are not asked). */
+  readonly ca?: string;
+  /** Whether clients must show one, or may (`require`). */
+  readonly clientAuth?: "require" | "request";
+  /** Least version (1.2). */
+  readonly minVersion?: "1.2" | "1.3";
+}
+
 /** Where to listen: a string in the grammar of `--listen`, or one of its parts. */
 export type ListenOptions =
   | string
-  | { readonly host?: string; readonly port: number; readonly name?: string }
+  | {
+      readonly host?: string;
+      readonly port: number;
+      readonly name?: string;
+      readonly tls?: TlsListenOptions;
+    }
   | {
       /** A path, whatever characters it holds. */
       readonly socket: string;
@@ -17,6 +36,7 @@ export type ListenOptions =
       /** Group by name or number. */
       readonly socketGroup?: string | number;
       readonly name?: string;
+      readonly tls?: TlsListenOptions;
     };
 
 export interface ServeOptions {

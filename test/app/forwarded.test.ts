@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createTrustedProxies, findClient, type Client } from "../../src/app/forwarded.ts";
+import {
+  createTrustedProxies,
+  findClient,
+  findScheme,
+  type Client,
+  type ForwardedHeaders,
+  type Scheme,
+} from "../../src/app/forwarded.ts";
 
 interface Case {
   /** The `X-Forwarded-For` header. */
@@ -158,4 +165,58 @@ describe("createTrustedProxies", () => {
     assert.equal(proxies.isTrusted({ remoteAddress: "unix" }), false);
     assert.equal(proxies.isTrusted({ remoteAddress: "" }), false);
   });
+});
+
+describe("findScheme", () => {
+  interface SchemeCase extends Partial<ForwardedHeaders> {
+    readonly peer?: string;
+    readonly scheme: Scheme | undefined;
+  }
+  const cases: Record<string, SchemeCase> = {
+    "says nothing without a header": { scheme: undefined },
+    "is X-Forwarded-Proto": {
+      forwardedFor: "203.0.113.7",
+      forwardedProto: "https",
+      scheme: "https",
+    },
+    "is X-Forwarded-Proto alone": { forwardedProto: "HTTPS", scheme: "https" },
+    "is that of a WebSocket": { forwardedProto: "wss", scheme: "https" },
+    "is nothing that is no scheme": { forwardedProto: "gopher", scheme: undefined },
+    "is not believed of a stranger": {
+      peer: "192.0.2.9",
+      forwardedProto: "https",
+      scheme: undefined,
+    },
+    "is what our own proxy wrote last": {
+      forwardedFor: "203.0.113.7",
+      forwardedProto: "https, http",
+      scheme: "http",
+    },
+    "belongs to the hop that names the client": {
+      forwardedFor: "6.6.6.6, 203.0.113.7, 10.0.0.1",
+      forwardedProto: "http, https, http",
+      scheme: "https",
+    },
+    "is that of Forwarded": { forwarded: 'for=203.0.113.7;proto="https"', scheme: "https" },
+    "is that of the right element of Forwarded": {
+      forwarded: "for=6.6.6.6;proto=http, for=203.0.113.7;proto=https, for=10.0.0.1;proto=http",
+      scheme: "https",
+    },
+    "is not read from a Forwarded that nginx passes on as it came": {
+      forwardedFor: "203.0.113.7",
+      forwarded: "for=6.6.6.6;proto=https",
+      scheme: undefined,
+    },
+    "is that of the last element where that names nobody": {
+      forwarded: "for=6.6.6.6;proto=http, for=unknown;proto=https",
+      scheme: "https",
+    },
+  };
+  for (const [what, { peer, scheme, ...given }] of Object.entries(cases)) {
+    it(what, () => {
+      const headers = { forwardedFor: undefined, forwarded: undefined, ...given };
+      const trusted = createTrustedProxies(["unix", "10.0.0.0/8"]);
+      assert.equal(findScheme({ headers, peer: { remoteAddress: peer }, trusted }), scheme);
+    });
+  }
 });

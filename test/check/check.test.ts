@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { checkAll } from "../../src/check/check.ts";
 import type { Facts, FileFacts, Occupant, SocketFacts } from "../../src/check/facts.ts";
+import { checkCertificate } from "../../src/check/certificate.ts";
 import { formatFinding } from "../../src/check/finding.ts";
 import { checkGrace } from "../../src/check/grace.ts";
 import { checkKeepAlive } from "../../src/check/keep-alive.ts";
@@ -43,6 +44,28 @@ function socketFacts({ socket, directory, occupant, isOursToGive = true }: Socke
 function levels(findings: readonly { readonly level: string }[]): string[] {
   return findings.map(({ level }) => level);
 }
+
+describe("checkCertificate", () => {
+  const DAY_MS = 86_400_000;
+  const cases: [number, string, string][] = [
+    [90.5 * DAY_MS, "ok", "its certificate is good for 90 days"],
+    [6.9 * DAY_MS, "warn", "its certificate expires in 6 days"],
+    [1.1 * DAY_MS, "warn", "its certificate expires in 1 day"],
+    [-1, "warn", "its certificate has expired"],
+  ];
+  for (const [expiresInMs, level, text] of cases) {
+    it(`says: ${text}`, () => {
+      const finding = checkCertificate({ endpoint: "app", problem: undefined, expiresInMs });
+      assert.partialDeepStrictEqual(finding, { level, about: "app", text });
+    });
+  }
+
+  it("fails where the files cannot be served with", () => {
+    const problem = "Cannot serve TLS on app";
+    const finding = checkCertificate({ endpoint: "app", problem });
+    assert.deepEqual(finding, { level: "fail", about: "app", text: problem });
+  });
+});
 
 describe("checkReach", () => {
   const IN_GROUP = { uid: 101, groups: [101, 2000] };
@@ -207,6 +230,7 @@ describe("checkAll", () => {
         probe: { host: "127.0.0.1", port: 9465 },
       },
       sockets: [socketFacts({})],
+      certificates: [],
       nginx: undefined,
       nginxKeepAliveMs: 60_000,
       podGraceMs: 60_000,

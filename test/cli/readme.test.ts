@@ -78,7 +78,14 @@ const FULL_SNAPSHOT = snapshotFixture({
   drainStartedAtMs: 1_700_000_050_000,
   drainDeadlineAtMs: 1_700_000_080_000,
   drainSignal: "SIGUSR2",
-  endpoints: [endpointFixture({ up: false, problem: "withdrawn", counters: usedCounters() })],
+  endpoints: [
+    endpointFixture({
+      up: false,
+      problem: "withdrawn",
+      counters: usedCounters(),
+      tls: { expiresAtMs: 1_800_000_000_000, isCurrent: true },
+    }),
+  ],
   workers: [workerFixture({ health: { healthy: false, message: "no database" } })],
   backoffs: [{ slot: 1, failures: 3, retryInMs: 100 }],
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import https from "node:https";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
@@ -12,10 +12,11 @@ import { eventually, within } from "../helpers/deadline.ts";
 import { readResponse } from "../helpers/http.ts";
 import { needs } from "../helpers/needs.ts";
 import { startNginx } from "../helpers/nginx.ts";
-import { portOf } from "../helpers/program.ts";
+import { portOf, startProgram } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
-import { serveApp, type Serving } from "../helpers/serving.ts";
+import { runProgram } from "../helpers/run-program.ts";
+import { fixture, serveApp, type Serving } from "../helpers/serving.ts";
 import { accepted, assertGone, CUT, STOPPED } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { findTool } from "../tools.ts";
@@ -230,6 +231,53 @@ describe("TLS endpoints", needs("openssl"), () => {
   it("serves with workers in its own process as well", async (t) => {
     const { socketPath } = await serveTls(t, "", ["--workers", "0"]);
     assert.equal((await ask({ socketPath })).status, 200);
+  });
+});
+
+describe("a start with TLS", needs("openssl"), () => {
+  it("is refused before anything is bound when the key belongs to another certificate", async (t) => {
+    const dir = await tempDir(t);
+    const pair = { cert: unixPair.cert, key: tcpPair.key };
+    const endpoints = [
+      join(dir, "first.sock"),
+      `${join(dir, "app.sock")}?${tlsQuery(pair)}&name=web`,
+    ];
+    const args = [fixture("hello.mjs"), "--ops", "off", "--log-level", "silent"];
+    const listen = endpoints.flatMap((endpoint) => ["--listen", endpoint]);
+    const program = startProgram(t, { args: [...args, ...listen] });
+    assert.deepEqual(await program.exit(), { code: 3, signal: null });
+    assert.match(
+      program.stderr,
+      /^outrigger: Cannot serve TLS on "web": tls-key \S+ does not belong to tls-cert [^\n]+\n$/,
+    );
+    assert.deepEqual(await readdir(dir), []);
+  });
+
+  it("warns of a certificate that has expired, and serves", async (t) => {
+    const dir = await tempDir(t);
+    const expired = await makeCertificate({ dir, name: "expired", days: -1 });
+    const socketPath = join(dir, "app.sock");
+    const endpoint = `${socketPath}?name=app&${tlsQuery(expired)}`;
+    const { program } = await serveApp(t, "hello.mjs", { args: ["--listen", endpoint] });
+    const { level, file } = await program.line("certificate has expired");
+    assert.deepEqual([level, file], [40, expired.cert]);
+    assert.equal((await ask({ socketPath })).status, 200);
+  });
+
+  it("is looked at by outrigger check", async (t) => {
+    const dir = await tempDir(t);
+    const listen = ["--listen", `${join(dir, "a")}?name=good&${tlsQuery(unixPair)}`];
+    const missing = { cert: unixPair.cert, key: join(dir, "missing.key") };
+    const good = await runProgram(t, ["check", ...listen]);
+    assert.match(good.stdout, /^ok {4}good: its certificate is good for 29 days$/m);
+    const bad = await runProgram(t, [
+      "check",
+      ...listen,
+      "--listen",
+      `:0?name=bad&${tlsQuery(missing)}`,
+    ]);
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /^fail {2}bad: .*missing\.key does not exist/m);
   });
 });
 

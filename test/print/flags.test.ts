@@ -58,6 +58,20 @@ describe("printNginx", () => {
   }
 });
 
+describe("printNginx with TLS", () => {
+  const tls = "tls-cert=/a&tls-key=/b";
+
+  it("rather passes on to an endpoint without it", () => {
+    const listen = [`/run/tls.sock?${tls}`, "127.0.0.1:8080"];
+    assert.match(printNginx(configOf({ listen })), /server 127\.0\.0\.1:8080;[^]*proxy_pass http:/);
+  });
+
+  it("passes on by https where there is no other", () => {
+    const text = printNginx(configOf({ listen: [`/run/tls.sock?${tls}`] }));
+    assert.match(text, /server unix:\/run\/tls\.sock;[^]*proxy_pass https:\/\/outrigger;/);
+  });
+});
+
 describe("printSystemd", () => {
   it("quotes what systemd would take apart", () => {
     const config = configOf({ socket: "/run/a b/50%.sock" });

@@ -6,8 +6,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { defineApp, getContext, serve, type ServeOptions, type Server } from "../../src/index.ts";
+import { makeCertificate } from "../helpers/certificates.ts";
+import { needs } from "../helpers/needs.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request, stream } from "../helpers/http.ts";
 import { startGroup, type ExitResult } from "../helpers/process-group.ts";
@@ -54,6 +57,18 @@ function createHolding(): { readonly app: ServeOptions["app"]; readonly end: () 
 }
 
 describe("serve", () => {
+  it("speaks TLS where it is given a certificate", needs("openssl"), async (t) => {
+    const dir = await tempDir(t);
+    const pair = await makeCertificate({ dir, name: "a&b" });
+    const server = await serveIn(t, { listen: { host: LOOPBACK, port: 0, tls: pair } });
+    const socket = tls.connect({ port: portAt(server), rejectUnauthorized: false });
+    onEnd(t, () => socket.destroy());
+    socket.write(GET);
+    const [answer] = await within(DEADLINE_MS, once(socket, "data"), "an answer");
+    assert.match(String(answer), /^HTTP\/1\.1 200 /);
+    assert.equal(socket.getPeerCertificate().subject.CN, "a&b");
+  });
+
   it("resolves when every endpoint answers, and says where", async (t) => {
     const dir = await tempDir(t);
     const socket = join(dir, "app.sock");
