@@ -10,6 +10,7 @@ const PACKAGES = {
   openssl: "openssl",
   promtool: "prometheus",
   h2load: "nghttp2-client",
+  nghttp: "nghttp2-client",
   haproxy: "haproxy",
   tini: "tini",
   busybox: "busybox",

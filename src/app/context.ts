@@ -11,6 +11,7 @@ import {
 import { tlsInfoOf, type TlsInfo } from "./tls-info.ts";
 
 const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
+const CONNECTION: unique symbol = Symbol.for("outrigger.connection");
 
 /** Where a request came in. */
 export interface EndpointContext {
@@ -43,6 +44,17 @@ export interface RequestContext {
 /** Makes the context of a request. */
 export type ContextFactory = (request: IncomingMessage) => RequestContext;
 
+/** Notes that a socket carries a request of another connection, such as one of many streams. */
+export function carry(socket: object, connection: Socket): void {
+  Reflect.set(socket, CONNECTION, connection);
+}
+
+/** The connection that a request came in on. */
+export function connectionOf({ socket }: IncomingMessage): Socket {
+  const connection: Socket | undefined = Reflect.get(socket, CONNECTION);
+  return connection ?? socket;
+}
+
 /** Notes on a connection which endpoint it belongs to. */
 export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void {
   Object.assign(socket, { [ENDPOINT]: endpoint });
@@ -67,8 +79,8 @@ export function inheritPeer(socket: Socket, { remoteAddress, remotePort }: Socke
 }
 
 /** Name of the endpoint a request came in on; undefined for one that Outrigger does not serve. */
-export function endpointOf({ socket }: IncomingMessage): string | undefined {
-  const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
+export function endpointOf(request: IncomingMessage): string | undefined {
+  const endpoint: EndpointContext | undefined = Reflect.get(connectionOf(request), ENDPOINT);
   return endpoint?.name;
 }
 
@@ -79,7 +91,7 @@ export function endpointOf({ socket }: IncomingMessage): string | undefined {
  * @throws {TypeError} When the request came from another server.
  */
 export function getContext(request: IncomingMessage): RequestContext {
-  const { socket } = request;
+  const socket = connectionOf(request);
   // The property is shared by name: an app may have an outrigger of its own in node_modules.
   const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
   if (endpoint === undefined)

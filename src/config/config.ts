@@ -22,7 +22,12 @@ interface AppEndpointOptions {
   readonly proxyProtocol: ProxyProtocolMode;
   /** Absent where connections are not encrypted. */
   readonly tls?: TlsConfig;
+  /** Absent means `auto`. */
+  readonly http?: HttpVersions;
 }
+
+/** Versions of HTTP that are spoken: 1.1, 2, or what the client begins with. */
+export type HttpVersions = "1" | "2" | "auto";
 
 /** Whether a connection begins with a PROXY header: never, where its sender likes, or always. */
 export type ProxyProtocolMode = "off" | "optional" | "require";

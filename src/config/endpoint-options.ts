@@ -1,9 +1,8 @@
-import type { ProxyProtocolMode } from "./config.ts";
+import type { HttpVersions, ProxyProtocolMode, TlsConfig } from "./config.ts";
 import { suggestNearest } from "./nearest.ts";
-import type { TlsConfig } from "./config.ts";
 import { parseTls, TLS_KEYS } from "./tls-options.ts";
 import { ValueError } from "./value-error.ts";
-import { parseAccount, parseBacklog, parseCount, parseMode } from "./values.ts";
+import { parseAccount, parseBacklog, parseChoice, parseCount, parseMode } from "./values.ts";
 
 /** What may follow the `?` of an endpoint; undefined where nothing was said. */
 export interface EndpointOptions {
@@ -14,6 +13,7 @@ export interface EndpointOptions {
   readonly maxConnections: number | undefined;
   readonly proxyProtocol: ProxyProtocolMode | undefined;
   readonly name: string | undefined;
+  readonly http: HttpVersions | undefined;
   /** Its paths are as they were written. */
   readonly tls: TlsConfig | undefined;
 }
@@ -32,7 +32,6 @@ type Pairs = ReadonlyMap<Key, string>;
 /** Reads `key=value&…`. */
 export function parseEndpointOptions(query: string): EndpointOptions {
   const pairs = parsePairs(query);
-  refuseUnsupported(pairs);
   return {
     mode: readOption(pairs, "mode", parseMode),
     group: readOption(pairs, "group", parseAccount),
@@ -41,6 +40,7 @@ export function parseEndpointOptions(query: string): EndpointOptions {
     maxConnections: readOption(pairs, "max-connections", parseCount),
     proxyProtocol: readOption(pairs, "proxy-protocol", parseProxyProtocol),
     name: readOption(pairs, "name", parseEndpointName),
+    http: readOption(pairs, "http", parseHttpVersions),
     tls: parseTls((key) => pairs.get(key)),
   };
 }
@@ -70,15 +70,6 @@ function suggestKey(name: string): string {
   return suggestNearest(name, KEYS) || `: expected one of ${KEYS.join(", ")}`;
 }
 
-/** What comes later is checked all the same, so that a mistake is named before the missing feature. */
-function refuseUnsupported(pairs: Pairs): void {
-  const http = pairs.get("http");
-  if (http !== undefined && !["1", "2", "auto"].includes(http)) {
-    throw refuse(http, `http "${http}" is unknown: expected 1, 2 or auto`);
-  }
-  if (http !== undefined && http !== "1") throw notYet(`http=${http}`);
-}
-
 function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | undefined {
   const text = pairs.get(key);
   if (text === undefined) return undefined;
@@ -96,8 +87,8 @@ function parseProxyProtocol(text: string): ProxyProtocolMode {
   throw refuse(text, "expected require, optional or off");
 }
 
-function notYet(option: string): ValueError {
-  return new ValueError(option, `option "${option}" is not yet supported`, "ERR_UNSUPPORTED");
+function parseHttpVersions(text: string): HttpVersions {
+  return parseChoice(text, ["1", "2", "auto"]);
 }
 
 function refuse(text: string, reason: string): ValueError {

@@ -64,6 +64,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["max-connections", endpoint.maxConnections],
     ["proxy-protocol", endpoint.proxyProtocol === "off" ? undefined : endpoint.proxyProtocol],
     ["name", endpoint.name],
+    ["http", endpoint.http],
     ...formatTls(endpoint.tls),
   ];
   const given = options.filter(([, value]) => value !== undefined);
@@ -109,6 +110,7 @@ function combine(
     maxConnections: options?.maxConnections ?? context.maxConnections,
     proxyProtocol: options?.proxyProtocol ?? DEFAULTS.proxyProtocol,
     name: options?.name,
+    ...(options?.http && { http: options.http }),
     ...(options?.tls && { tls: resolveTls(options.tls, context.cwd) }),
   };
   if (target.kind !== "unix") {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { App } from "../app/app.ts";
 import type { HttpConfig } from "../config/config.ts";
-import type { RejectReason } from "../counters.ts";
+import type { CloseReason, RejectReason } from "../counters.ts";
 
 /** One ended request, as metrics and the access log want it. */
 export interface Exchange {
@@ -28,6 +28,8 @@ export interface EngineEvents {
   rejected(reason: RejectReason): void;
   /** Our own end-to-end check came in on this connection and was answered. */
   checked(socket: Socket): void;
+  /** Why this connection will have closed, for only the engine knows; until it says otherwise. */
+  closing(socket: Socket, reason: CloseReason): void;
   /** The response to a request on this connection is going to announce its end, because `shed` wanted it. */
   shed(socket: Socket): void;
 }

@@ -47,6 +47,7 @@ function formatWithOptions(endpoint: Endpoint): string {
     ["max-connections", maxConnections === DEFAULTS.maxConnections ? undefined : maxConnections],
     ["proxy-protocol", proxyProtocol === DEFAULTS.proxyProtocol ? undefined : proxyProtocol],
     ["name", name === "app" || name === address ? undefined : name],
+    ["http", endpoint.http],
     ...formatTls(endpoint.tls),
   ].filter(([, value]) => value !== undefined);
   const query = options.map(([key, value]) => `${key}=${value}`).join("&");
@@ -66,7 +67,8 @@ function isPlain({
   name,
   proxyProtocol,
   tls,
+  http,
 }: Endpoint & { readonly kind: "unix" }): boolean {
-  if (owner !== undefined || tls !== undefined) return false;
+  if (owner !== undefined || tls !== undefined || http !== undefined) return false;
   return name === "app" && proxyProtocol === DEFAULTS.proxyProtocol;
 }

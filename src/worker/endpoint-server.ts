@@ -1,11 +1,17 @@
 import net, { type BoundSocket, type Socket } from "node:net";
 import type { App } from "../app/app.ts";
-import { assignEndpoint, assignPeer, inheritPeer, type EndpointContext } from "../app/context.ts";
-import type { Endpoint, HttpConfig, ProxyProtocolMode } from "../config/config.ts";
+import {
+  assignEndpoint,
+  assignPeer,
+  connectionOf,
+  inheritPeer,
+  type EndpointContext,
+} from "../app/context.ts";
+import type { Endpoint, HttpConfig, HttpVersions, ProxyProtocolMode } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
-import { createNodeEngine } from "../http/node.ts";
+import { alpnProtocols, createEngine } from "../http/protocols.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { Logger } from "../log/logger.ts";
@@ -23,7 +29,6 @@ import { turnAway } from "./turn-away.ts";
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** What a connection may take for its request whose handshake ended when we were about to go. */
 const LATE_MS = 500;
-const ALPN_PROTOCOLS = ["http/1.1"];
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
 export type ListenTarget = { readonly fd: number } | BoundSocket;
@@ -164,7 +169,7 @@ export class EndpointServer {
 
   #createEngine(): HttpEngine {
     const { app, http, checkTarget, recorder, onAnswered } = this.#options;
-    return createNodeEngine({
+    return createEngine(this.#httpVersions, {
       app,
       http,
       checkTarget,
@@ -177,14 +182,19 @@ export class EndpointServer {
         requestEnded: (exchange) => {
           this.counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
           recorder.record(exchange);
-          this.#shedder.count(exchange.request.socket);
+          this.#shedder.count(connectionOf(exchange.request));
           onAnswered();
         },
         rejected: (reason) => this.counters.countRejected(reason),
         checked: (socket) => this.connections.disown(socket),
+        closing: (socket, reason) => this.connections.attribute(socket, reason),
         shed: (socket) => this.connections.attribute(socket, "rebalanced"),
       },
     });
+  }
+
+  get #httpVersions(): HttpVersions {
+    return this.#options.endpoint.http ?? "auto";
   }
 
   #createTerminator(): TlsTerminator | undefined {
@@ -193,8 +203,13 @@ export class EndpointServer {
     if (tls === undefined) return undefined;
     if (credentials === undefined) throw new TypeError(`No certificate for "${endpoint.name}"`);
     const timeoutMs = Math.min(http.headersTimeoutMs || HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS);
-    const alpnProtocols = ALPN_PROTOCOLS;
-    return new TlsTerminator({ tls, credentials, alpnProtocols, checkTarget, timeoutMs });
+    return new TlsTerminator({
+      tls,
+      credentials,
+      alpnProtocols: alpnProtocols(this.#httpVersions),
+      checkTarget,
+      timeoutMs,
+    });
   }
 
   #accept(socket: Socket): void {

@@ -4,7 +4,7 @@ import type { TlsConfig } from "../config/config.ts";
 import type { HandshakeFailure } from "../counters.ts";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import { secureContextOptions, type TlsCredentials } from "../tls/credentials.ts";
-import { lookAtFirstBytes } from "./first-bytes.ts";
+import { lookAtFirstBytes } from "../http/first-bytes.ts";
 import { judgeFailure } from "./handshake-failure.ts";
 
 /** The type of a TLS record that holds a part of the handshake: no TLS connection begins with another. */

@@ -62,7 +62,7 @@ describe("parseEndpoint", () => {
       kind: "abstract", abstractName: "app", ...COMMON,
       tls: { cert: "/srv/app/a", key: "/srv/app/b", ca: "/srv/app/c", clientAuth: "require", minVersion: "1.3" },
     },
-    ":80?http=1": { kind: "tcp", host: "::", port: 80, ...COMMON },
+    ":80?http=1": { kind: "tcp", host: "::", port: 80, ...COMMON, http: "1" },
     ":80?proxy-protocol=off": { kind: "tcp", host: "::", port: 80, ...COMMON },
     ":80?proxy-protocol=require": { kind: "tcp", host: "::", port: 80, ...COMMON, proxyProtocol: "require" },
   }; // prettier-ignore
@@ -146,7 +146,7 @@ describe("parseEndpoint", () => {
     ":80?mode=0660": /option "mode" is for the file of a Unix socket, and a TCP endpoint has none/,
     ":80?group=a": /option "group"/,
     "@app?owner=a": /option "owner" is for the file of a Unix socket, and an abstract socket has none/,
-    ":80?http=3": /http "3" is unknown: expected 1, 2 or auto/,
+    ":80?http=3": /http "3" is refused, expected one of 1, 2, auto/,
     ":80?tls-cert=a": /tls-cert is given without tls-key/,
     ":80?tls-key=a": /tls-key is given without tls-cert/,
     ":80?tls-ca=a": /tls-ca is given without tls-cert and tls-key/,
@@ -173,13 +173,6 @@ describe("parseEndpoint", () => {
           return true;
         },
       );
-    });
-  }
-
-  for (const text of [":80?http=2", ":80?http=auto"]) {
-    // prettier-ignore
-    it(`says that ${text} is not yet supported`, () => {
-      assert.throws(() => parseEndpoint(text, CONTEXT), { code: "ERR_UNSUPPORTED", message: /not yet supported$/ });
     });
   }
 
@@ -221,6 +214,7 @@ describe("formatEndpoint", () => {
     "@app?backlog=4096&max-connections=0&name=app",
     "127.0.0.1:8000?backlog=4096&max-connections=0&name=app",
     "[::]:80?backlog=4096&max-connections=0&name=/x:[1]",
+    "[::]:80?backlog=4096&max-connections=0&name=app&http=2",
     "/run/a.sock?mode=0660&backlog=4096&max-connections=0&name=app&tls-cert=/a%26%2526&tls-key=/b&tls-ca=/c&tls-client-auth=request&tls-min=1.2",
   ]) {
     it(`is the inverse of parseEndpoint for ${text}`, () => {

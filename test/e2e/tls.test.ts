@@ -5,6 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import https from "node:https";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
+import { connect } from "node:net";
 import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { makeAuthority, makeCertificate, tlsQuery, type Pair } from "../helpers/certificates.ts";
@@ -215,6 +216,19 @@ describe("TLS endpoints", needs("openssl"), () => {
     await stuck.ended();
     assert.deepEqual(await program.exit(), CUT);
     await assertGone({ ...serving, dir });
+  });
+
+  it("takes a PROXY header before the handshake", async (t) => {
+    const { socketPath } = await serveTls(t, "&proxy-protocol=require");
+    const below = connect(socketPath);
+    onEnd(t, () => below.destroy());
+    below.write("PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\n");
+    const socket = await connectTls(t, { socket: below });
+    socket.write("GET /whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const text = Buffer.concat((await socket.toArray()) as Buffer[]).toString();
+    const context: unknown = JSON.parse(/\{.*\}/.exec(text)?.[0] ?? "null");
+    const client = { address: "203.0.113.7", port: 4711 };
+    assert.partialDeepStrictEqual(context, { scheme: "https", client });
   });
 
   it("ends connections that are idle", async (t) => {

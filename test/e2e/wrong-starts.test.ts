@@ -319,7 +319,6 @@ describe("a command line that cannot be meant", () => {
     "8080": { code: 2, says: /"8080": a port is written with a colon: did you mean ":8080"/ },
     "127.0.0.1:0?tls-cert=a.pem": { code: 2, says: /tls-cert is given without tls-key: TLS wants both/ },
     "127.0.0.1:0?tls-key=a.pem": { code: 2, says: /tls-key is given without tls-cert: TLS wants both/ },
-    "127.0.0.1:0?http=2": { code: 2, says: /http.*not yet supported/ },
     "127.0.0.1:0?proxy-protocol=on": { code: 2, says: /proxy-protocol "on" is refused, expected require, optional or off/ },
     "127.0.0.1:0?proxy-protocol=require": { code: 2, says: /believes trusted peers only: add the address of the proxy to --trusted-proxies/ },
     "systemd:app": { code: 3, says: /Cannot listen on systemd:app: no socket was handed to us \(LISTEN_FDS is not set\)/ },

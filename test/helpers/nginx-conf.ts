@@ -18,6 +18,10 @@ export interface NginxConfOptions {
   readonly user?: string;
   /** (`http://outrigger`, the upstream) */
   readonly proxyPass?: string;
+  /** What follows the address in `listen`, such as `http2`. */
+  readonly listenOptions?: string;
+  /** Further directives for the server. */
+  readonly server?: string;
   /** Further directives for the proxying location. */
   readonly location?: string;
 }
@@ -48,7 +52,8 @@ ${TEMP_PATHS.map((name) => `    ${name}_temp_path ${dir}/${name};`).join("\n")}
     }
     map $http_upgrade $conn_up { default upgrade; '' ''; }
     server {
-        listen ${listen};
+        listen ${listen} ${options.listenOptions ?? ""};
+        ${options.server ?? ""}
         location / {
             proxy_pass ${options.proxyPass ?? "http://outrigger"};
             proxy_http_version 1.1;

@@ -7,11 +7,14 @@ export interface FirstBytesOptions<Verdict> {
   readonly decided: (verdict: Verdict) => void;
 }
 
-/** Looks at what a connection begins with, and takes nothing away; a peer that ends before is hung up on. */
+/**
+ * Looks at what a connection begins with, and takes nothing away; a peer that ends before is hung up
+ * on. Returns what ends the look.
+ */
 export function lookAtFirstBytes<Verdict>(
   socket: Socket,
   { judge, decided }: FirstBytesOptions<Verdict>,
-): void {
+): () => void {
   let before: Buffer | undefined;
   const onReadable = (): void => {
     const chunk: Buffer | null = socket.read();
@@ -22,10 +25,14 @@ export function lookAtFirstBytes<Verdict>(
       before = bytes;
       return;
     }
-    socket.off("readable", onReadable).off("end", onEnd);
+    stop();
     socket.unshift(bytes);
     decided(verdict);
   };
   const onEnd = (): void => void socket.destroy();
-  socket.on("readable", onReadable).on("end", onEnd);
+  const onError = (): void => void socket.destroy();
+  const stop = (): void =>
+    void socket.off("readable", onReadable).off("end", onEnd).off("error", onError);
+  socket.on("readable", onReadable).on("end", onEnd).on("error", onError);
+  return stop;
 }

@@ -1,0 +1,173 @@
+import http2, { type IncomingHttpHeaders, type ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Stream, ServerOptions } from "node:http2";
+import type { Socket } from "node:net";
+import { carry } from "../app/context.ts";
+import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { createNodeEngine } from "./node.ts";
+import { writeRequestHead } from "./request-head.ts";
+import { StreamSocket } from "./stream-socket.ts";
+
+/** Once we said goodbye, how long a session may stay without a request. */
+const GOODBYE_MS = 500;
+
+/** How long a peer may take to close its side. */
+const LINGER_MS = 2_000;
+
+/** What one session may make us keep or do; what goes beyond ends it. */
+const LIMITS = {
+  settings: { maxConcurrentStreams: 128, maxHeaderListSize: 16_384, enableConnectProtocol: false },
+  maxHeaderListPairs: 128,
+  maxSessionMemory: 10,
+  maxSettings: 32,
+  maxOutstandingPings: 10,
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  streamResetBurst: 200,
+  streamResetRate: 33,
+} satisfies ServerOptions;
+
+/** A connection that speaks HTTP/2. */
+interface Conversation {
+  readonly session: ServerHttp2Session;
+  streams: number;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** Serves HTTP/2: each stream is given to `node:http` as a connection of its own. */
+export function createHttp2Engine(options: EngineOptions): HttpEngine {
+  const { events, http } = options;
+  const conversations = new Map<Socket, Conversation>();
+  const shedding = new Set<Socket>();
+  let isClosing = false;
+  const inner = createNodeEngine({
+    ...options,
+    app: {
+      ...options.app,
+      handle: (request, response) => {
+        Object.assign(request, { httpVersion: "2.0", httpVersionMajor: 2, httpVersionMinor: 0 });
+        options.app.handle(request, response);
+      },
+      upgrade: undefined,
+    },
+    events: {
+      ...events,
+      requestStarted: (socket) => events.requestStarted(connectionOf(socket)),
+      checked() {},
+      shed() {},
+    },
+  });
+  const server = http2.createServer(LIMITS);
+  server.on("session", (session) => adopt(session));
+
+  function adopt(session: ServerHttp2Session): void {
+    const socket = pending;
+    if (socket === undefined) return session.destroy();
+    const conversation: Conversation = { session, streams: 0, idle: undefined };
+    conversations.set(socket, conversation);
+    const firstMs = isClosing ? GOODBYE_MS : http.headersTimeoutMs;
+    waitIdle(socket, conversation, firstMs);
+    events.closing(socket, "client");
+    session.on("error", () => events.closing(socket, "error"));
+    session.on("stream", (...[stream, headers, flags, raw]) =>
+      serveStream(socket, conversation, { stream, headers, flags, raw }),
+    );
+    session.once("close", () => {
+      clearTimeout(conversation.idle);
+      conversations.delete(socket);
+      shedding.delete(socket);
+    });
+  }
+
+  /** The connection whose session is being made, which happens within one call. */
+  let pending: Socket | undefined;
+
+  function waitIdle(socket: Socket, conversation: Conversation, ms: number): void {
+    clearTimeout(conversation.idle);
+    if (ms === 0) return;
+    conversation.idle = setTimeout(() => end(socket, conversation, "idle_timeout"), ms).unref();
+  }
+
+  /** Says goodbye; streams that are open are finished. */
+  function end(
+    socket: Socket,
+    { session }: Conversation,
+    reason: "server" | "idle_timeout" | "rebalanced",
+  ): void {
+    if (session.closed || session.destroyed) return;
+    events.closing(socket, reason);
+    // Our side has ended; the other's is not waited for longer than that.
+    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
+    session.close();
+  }
+
+  function serveStream(socket: Socket, conversation: Conversation, request: StreamRequest): void {
+    const { stream } = request;
+    conversation.streams += 1;
+    clearTimeout(conversation.idle);
+    stream.once("close", () => {
+      conversation.streams -= 1;
+      if (conversation.streams > 0) return;
+      waitIdle(socket, conversation, isClosing ? GOODBYE_MS : http.keepAliveTimeoutMs);
+    });
+    answer(socket, request);
+    if (isClosing) end(socket, conversation, "server");
+    else if (shedding.delete(socket)) {
+      events.shed(socket);
+      end(socket, conversation, "rebalanced");
+    }
+  }
+
+  function answer(socket: Socket, { stream, headers, flags, raw }: StreamRequest): void {
+    const hasBody = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) === 0;
+    const isTunnel = headers[":method"] === "CONNECT";
+    const head = isTunnel ? undefined : writeRequestHead({ headers, raw, hasBody });
+    if (head === undefined) {
+      events.rejected("bad_request");
+      stream.on("error", () => {});
+      stream.respond({ ":status": isTunnel ? 501 : 400 }, { endStream: true });
+      return;
+    }
+    const below = new StreamSocket(stream, head, socket);
+    carry(below, socket);
+    inner.serve(below as unknown as Socket);
+  }
+
+  return {
+    serve(socket: Socket) {
+      // Who ends its side ends the session: there is nothing left that it could be told.
+      socket.allowHalfOpen = false;
+      pending = socket;
+      server.emit("connection", socket);
+      pending = undefined;
+    },
+    announceClose() {
+      isClosing = true;
+      for (const [socket, conversation] of conversations) end(socket, conversation, "server");
+    },
+    shed(chosen: Iterable<Socket>) {
+      shedding.clear();
+      for (const socket of chosen) if (conversations.has(socket)) shedding.add(socket);
+    },
+    closeIdleConnections() {
+      for (const [socket, conversation] of conversations)
+        if (conversation.streams === 0) end(socket, conversation, "server");
+    },
+    close() {
+      inner.close();
+      server.close();
+    },
+  };
+}
+
+interface StreamRequest {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly flags: number;
+  readonly raw: readonly string[];
+}
+
+/** The connection of a stream. */
+function connectionOf(socket: Socket): Socket {
+  const stream: unknown = socket;
+  return stream instanceof StreamSocket ? stream.connection : socket;
+}

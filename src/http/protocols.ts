@@ -1,0 +1,110 @@
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import type { HttpVersions } from "../config/config.ts";
+import { answerAndHangUp } from "./hang-up.ts";
+import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { lookAtFirstBytes } from "./first-bytes.ts";
+import { createHttp2Engine } from "./http2.ts";
+import { createNodeEngine } from "./node.ts";
+
+/** What a connection begins with that speaks HTTP/2 (RFC 9113, section 3.4). */
+const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const WRONG_VERSION =
+  "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
+  auto: ["h2", "http/1.1"],
+  "1": ["http/1.1"],
+  "2": ["h2"],
+};
+
+/** What ALPN offers to clients, the one we prefer first. */
+export function alpnProtocols(versions: HttpVersions): readonly string[] {
+  return ALPN[versions];
+}
+
+/** Serves the versions of HTTP that an endpoint speaks: by ALPN through TLS, by the first bytes in plain text. */
+export function createEngine(versions: HttpVersions, options: EngineOptions): HttpEngine {
+  const first = createNodeEngine(options);
+  if (versions === "1") return first;
+  /** Most endpoints never see such a connection. */
+  let second: HttpEngine | undefined;
+  let isClosing = false;
+
+  function serveSecond(socket: Socket): void {
+    if (second === undefined) {
+      second = createHttp2Engine(options);
+      if (isClosing) second.announceClose();
+    }
+    second.serve(socket);
+  }
+
+  function serveByBytes(socket: Socket): void {
+    const { headersTimeoutMs } = options.http;
+    const stop = lookAtFirstBytes(socket, { judge, decided });
+    const timer = headersTimeoutMs === 0 ? undefined : setTimeout(giveUp, headersTimeoutMs).unref();
+    socket.once("close", forget);
+
+    function forget(): void {
+      clearTimeout(timer);
+    }
+    function decided(verdict: "1" | "2" | "check"): void {
+      clearTimeout(timer);
+      socket.off("close", forget);
+      if (verdict === "2") serveSecond(socket);
+      else if (verdict === "check" || versions === "auto") first.serve(socket);
+      else refuse(socket, "bad_request", WRONG_VERSION);
+    }
+    function giveUp(): void {
+      stop();
+      refuse(socket, "request_timeout", TIMED_OUT);
+    }
+  }
+
+  function refuse(socket: Socket, reason: "bad_request" | "request_timeout", answer: string): void {
+    options.events.rejected(reason);
+    answerAndHangUp(socket, answer);
+  }
+
+  const checkLine = `GET ${options.checkTarget} HTTP/1.1\r\n`;
+
+  function judge(bytes: Buffer): "1" | "2" | "check" | undefined {
+    // Of all methods only ours of HTTP/2, PUT, POST, PATCH and PROPFIND begin so.
+    if (bytes[0] === PREFACE.charCodeAt(0)) {
+      const begin = bytes.toString("latin1", 0, PREFACE.length);
+      if (begin === PREFACE) return "2";
+      if (PREFACE.startsWith(begin)) return undefined;
+    }
+    if (versions === "auto") return "1";
+    const begin = bytes.toString("latin1", 0, checkLine.length);
+    if (begin === checkLine) return "check";
+    return checkLine.startsWith(begin) ? undefined : "1";
+  }
+
+  return {
+    serve(socket: Socket) {
+      if (!(socket instanceof TLSSocket)) serveByBytes(socket);
+      else if (versions === "2" || socket.alpnProtocol === "h2") serveSecond(socket);
+      else first.serve(socket);
+    },
+    announceClose() {
+      isClosing = true;
+      first.announceClose();
+      second?.announceClose();
+    },
+    shed(chosen: Iterable<Socket>) {
+      const all = [...chosen];
+      first.shed(all);
+      second?.shed(all);
+    },
+    closeIdleConnections() {
+      first.closeIdleConnections();
+      second?.closeIdleConnections();
+    },
+    close() {
+      first.close();
+      second?.close();
+    },
+  };
+}

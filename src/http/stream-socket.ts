@@ -1,0 +1,175 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { RequestHead } from "./request-head.ts";
+import { ResponseDecoder, type Fields } from "./response-decoder.ts";
+
+const LAST_CHUNK = "0\r\n";
+
+/**
+ * One HTTP/2 stream as a connection that carries one HTTP/1.1 request. So `node:http` serves it, with
+ * the very request and response objects that apps and frameworks are made for. Flow control reaches
+ * from the app to the peer: nothing is read that nobody asked for, and a write ends when it was sent.
+ */
+export class StreamSocket extends Duplex {
+  /** The connection that the stream is on. */
+  readonly connection: Socket;
+  readonly #stream: ServerHttp2Stream;
+  readonly #decoder: ResponseDecoder;
+  readonly #isChunked: boolean;
+  #requestTrailers: IncomingHttpHeaders | undefined;
+  #responseTrailers: Fields = {};
+  /** The last bytes of the response have been taken. */
+  #isAnswered = false;
+  #bytesWritten = 0;
+
+  constructor(stream: ServerHttp2Stream, head: RequestHead, connection: Socket) {
+    super({ allowHalfOpen: true, emitClose: true });
+    this.connection = connection;
+    this.#stream = stream;
+    this.#isChunked = head.isChunked;
+    this.#decoder = new ResponseDecoder(head.method, {
+      informed: (status, fields) => stream.additionalHeaders({ ...fields, ":status": status }),
+      head: (status, fields, isLast) => this.#respond(status, fields, isLast),
+      data: (bytes) => stream.write(bytes),
+      end: (trailers) => {
+        this.#responseTrailers = trailers;
+        this.#isAnswered = true;
+        stream.end();
+      },
+    });
+    stream.on("trailers", (trailers: IncomingHttpHeaders) => (this.#requestTrailers = trailers));
+    stream.on("data", (chunk: Buffer) => this.#pass(chunk));
+    stream.once("end", () => this.#passEnd());
+    stream.on("wantTrailers", () => stream.sendTrailers(this.#responseTrailers));
+    stream.on("error", () => {});
+    stream.once("close", () => this.destroy(this.#isAnswered ? undefined : new StreamCut()));
+    stream.pause();
+    this.push(head.text, "latin1");
+  }
+
+  /** Of the connection; apps look for them here. */
+  get remoteAddress(): string | undefined {
+    return this.connection.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.connection.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.connection.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this.connection.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.connection.localPort;
+  }
+
+  /** Absent on a plain connection, as on its socket. */
+  get encrypted(): boolean | undefined {
+    return Reflect.get(this.connection, "encrypted");
+  }
+
+  get authorized(): boolean | undefined {
+    return Reflect.get(this.connection, "authorized");
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /** Timeouts are those of the session. */
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  override _read(): void {
+    this.#stream.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.#bytesWritten += chunk.length;
+    try {
+      this.#decoder.write(chunk);
+    } catch (error) {
+      // HTTP/2 forbids what HTTP/1.1 let pass, such as two values of a field that has one.
+      done(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (!this.#stream.writableNeedDrain || this.#stream.destroyed) return done();
+    const go = (): void => {
+      this.#stream.off("drain", go).off("close", go);
+      done();
+    };
+    this.#stream.on("drain", go).on("close", go);
+  }
+
+  override _final(done: () => void): void {
+    this.#decoder.end();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (!this.#stream.destroyed && !this.#isAnswered) {
+      const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
+      this.#stream.close(error === null ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    }
+    done(error);
+  }
+
+  #respond(status: number, fields: Fields, isLast: boolean): void {
+    this.#isAnswered = isLast;
+    this.#stream.respond(
+      { ...fields, ":status": status },
+      isLast ? { endStream: true } : { waitForTrailers: true },
+    );
+  }
+
+  #pass(chunk: Buffer): void {
+    const text = this.#isChunked ? frame(chunk) : chunk;
+    if (!this.push(text)) this.#stream.pause();
+  }
+
+  #passEnd(): void {
+    if (!this.#isChunked) return;
+    const trailers = Object.entries(this.#requestTrailers ?? {})
+      .filter(([name]) => !name.startsWith(":"))
+      .map(([name, value]) => `${name}: ${String(value)}\r\n`);
+    this.push(`${LAST_CHUNK}${trailers.join("")}\r\n`, "latin1");
+  }
+}
+
+/** A client that has taken its request back; known by the code, as one that resets its connection is. */
+class StreamCut extends Error {
+  readonly code = "ECONNRESET";
+
+  constructor() {
+    super("The stream was reset");
+  }
+}
+
+function frame(chunk: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, CRLF]);
+}
+
+const CRLF = Buffer.from("\r\n");

@@ -1,0 +1,362 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import { makeCertificate, tlsQuery } from "../helpers/certificates.ts";
+import { eventually, within } from "../helpers/deadline.ts";
+import { request } from "../helpers/http.ts";
+import { needs } from "../helpers/needs.ts";
+import { startNginx } from "../helpers/nginx.ts";
+import { portOf } from "../helpers/program.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+import { onEnd, type Scope } from "../helpers/scope.ts";
+import { serveApp, type Serving } from "../helpers/serving.ts";
+import { accepted, assertGone, STOPPED } from "../helpers/stopping.ts";
+import { tempDir } from "../helpers/temp-dir.ts";
+import { findTool, type Tool } from "../tools.ts";
+
+const DEADLINE_MS = 15_000;
+const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/** An empty SETTINGS frame. */
+const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
+const run = promisify(execFile);
+
+async function runTool(tool: Tool, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await run(findTool(tool) ?? tool, args, { maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
+}
+
+function openSession(scope: Scope, path: string): ClientHttp2Session {
+  const session = http2.connect("http://localhost", { createConnection: () => connect(path) });
+  onEnd(scope, () => session.destroy());
+  session.on("error", () => {});
+  return session;
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly body: Buffer;
+  readonly trailers: object;
+}
+
+async function read(stream: ClientHttp2Stream): Promise<Answer> {
+  let status: number | undefined;
+  let trailers = {};
+  stream.once("response", (headers) => (status = headers[":status"]));
+  stream.once("trailers", (fields) => (trailers = Object.fromEntries(Object.entries(fields))));
+  const chunks = (await within(DEADLINE_MS, stream.toArray(), "an answer")) as Buffer[];
+  return { status, body: Buffer.concat(chunks), trailers };
+}
+
+function get(session: ClientHttp2Session, path: string): Promise<Answer> {
+  return read(session.request({ ":path": path }));
+}
+
+async function closedFor({ sum }: Serving, reason: string, connections: number): Promise<void> {
+  const closed = "outrigger_endpoint_connections_closed_total";
+  const check = async (): Promise<true | undefined> =>
+    (await sum(closed, { reason })) === connections || undefined;
+  await eventually(DEADLINE_MS, check, `${connections} connections closed for ${reason}`);
+}
+
+describe("HTTP/2 in plain text", () => {
+  it("shares a socket with HTTP/1.1, with one app and one set of counts", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const { socketPath, sum, dir } = serving;
+    const session = openSession(t, socketPath);
+    const [first, second] = await Promise.all([get(session, "/json"), get(session, "/slow?ms=50")]);
+    assert.deepEqual([first.status, first.body.toString()], [200, '{"hello":"world"}']);
+    assert.equal(second.body.toString(), "slow\n");
+    assert.equal((await serving.request({})).text(), "hello\n");
+    await accepted(dir, 1);
+    assert.equal(await sum("outrigger_worker_connections"), 1);
+    assert.equal(await sum("http_server_request_duration_seconds_count"), 3);
+    assert.equal(await sum("outrigger_endpoint_requests_in_flight"), 0);
+    const held = session.request({ ":path": "/hang" });
+    held.on("error", () => {});
+    const inFlight = async (): Promise<true | undefined> =>
+      (await sum("outrigger_endpoint_requests_in_flight")) === 1 || undefined;
+    await eventually(DEADLINE_MS, inFlight, "a stream in flight");
+    session.destroy();
+    await closedFor(serving, "client", 1);
+    assert.equal(await sum("outrigger_endpoint_connections_accepted_total"), 2);
+    assert.equal(await sum("outrigger_endpoint_requests_in_flight"), 0);
+  });
+
+  it("gives an app the request it would have had", async (t) => {
+    const { socketPath, program } = await serveApp(t, "hello.mjs");
+    const session = openSession(t, socketPath);
+    const headers = { ":path": "/headers", ":authority": "example.test", cookie: ["a=1", "b=2"] };
+    const { body } = await read(session.request({ ...headers, "x-one": "1" }));
+    assert.deepEqual(JSON.parse(body.toString()), {
+      host: "example.test",
+      "x-one": "1",
+      cookie: "a=1; b=2",
+    });
+    const whoami = JSON.parse((await get(session, "/whoami")).body.toString()) as object;
+    assert.deepEqual(whoami, { endpoint: "app", server: { path: socketPath }, scheme: "http" });
+    assert.equal((await get(session, "/throw")).status, 500);
+    assert.equal((await get(session, "/nowhere")).status, 404);
+    const head = session.request({ ":path": "/download?bytes=10", ":method": "HEAD" });
+    assert.deepEqual(await read(head), { status: 200, body: Buffer.alloc(0), trailers: {} });
+    await program.line(({ msg, path }) => msg === "request" && path === "/nowhere");
+  });
+
+  it("passes bodies both ways, with trailers", async (t) => {
+    const { socketPath } = await serveApp(t, "hello.mjs");
+    const session = openSession(t, socketPath);
+    const body = Buffer.alloc(2_000_000, "0123456789");
+    for (const sized of [{}, { "content-length": body.length }]) {
+      const stream = session.request({ ":path": "/echo", ":method": "POST", ...sized });
+      const answer = read(stream);
+      stream.end(body);
+      const { body: echoed, trailers } = await answer;
+      assert.ok(echoed.equals(body));
+      assert.deepEqual(trailers, { "x-bytes": String(body.length) });
+    }
+  });
+
+  it("holds an app up whose client does not read", async (t) => {
+    const { socketPath, sum } = await serveApp(t, "hello.mjs", { args: ["--access-log", "off"] });
+    const session = openSession(t, socketPath);
+    const stream = session.request({ ":path": "/download?bytes=100000000" });
+    await within(DEADLINE_MS, once(stream, "response"), "a response");
+    stream.pause();
+    for (let times = 0; times < 20; times += 1) assert.equal((await get(session, "/")).status, 200);
+    assert.equal(await sum("outrigger_endpoint_requests_in_flight"), 1);
+    const resident = await sum("process_resident_memory_bytes", { worker: "0" });
+    assert.ok(resident < 250_000_000, `${resident} bytes`);
+    stream.destroy();
+    const ended = async (): Promise<true | undefined> =>
+      (await sum("outrigger_endpoint_requests_in_flight")) === 0 || undefined;
+    await eventually(DEADLINE_MS, ended, "the request to end");
+  });
+
+  it("knows the preface wherever it is cut, and HTTP/1.1 that begins alike", async (t) => {
+    const { socketPath } = await serveApp(t, "hello.mjs");
+    for (let cut = 1; cut < PREFACE.length; cut += 1) {
+      const client = await RawClient.open(t, { path: socketPath });
+      client.socket.setNoDelay(true);
+      client.send(PREFACE.slice(0, cut));
+      // A round trip through the same worker: the first part has been read.
+      await request({ socketPath });
+      client.send(PREFACE.slice(cut) + SETTINGS);
+      // The settings of a server come first.
+      assert.equal((await client.until(/^[^]{9}/))[3], "\x04");
+      client.socket.destroy();
+    }
+    for (const method of ["PUT", "PROPFIND", "P", "PRI"]) {
+      const client = await RawClient.open(t, { path: socketPath });
+      client.send(method.slice(0, 1));
+      await request({ socketPath });
+      client.send(`${method.slice(1)} /json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const status = method.length > 1 && method !== "PRI" ? 200 : 400;
+      assert.match(await client.ended(), new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
+  it("gives a preface, and the first request behind it, a deadline", async (t) => {
+    const serving = await serveApp(t, "hello.mjs", { args: ["--headers-timeout", "300ms"] });
+    const { socketPath, sum } = serving;
+    const stalled = await RawClient.open(t, { path: socketPath });
+    assert.match(await stalled.send("PRI * HT").ended(), /^HTTP\/1\.1 408 /);
+    const silent = await RawClient.open(t, { path: socketPath });
+    silent.send(PREFACE + SETTINGS);
+    // It does not hang up, and is cut a while later.
+    await silent.ended();
+    await closedFor(serving, "idle_timeout", 1);
+    const rejected = { reason: "request_timeout" };
+    assert.equal(await sum("outrigger_endpoint_connections_rejected_total", rejected), 1);
+  });
+
+  it("drains: GOAWAY at once, streams finish", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const session = openSession(t, serving.socketPath);
+    await get(session, "/");
+    const goaway = once(session, "goaway");
+    const slow = get(session, "/slow?ms=1000");
+    const begun = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_requests_in_flight")) === 1 || undefined;
+    await eventually(DEADLINE_MS, begun, "the request to begin");
+    serving.program.signal("SIGTERM");
+    const [code] = (await within(DEADLINE_MS, goaway, "a GOAWAY")) as [number];
+    assert.equal(code, http2.constants.NGHTTP2_NO_ERROR);
+    assert.equal((await slow).body.toString(), "slow\n");
+    assert.deepEqual(await serving.program.exit(), STOPPED);
+    await assertGone(serving);
+  });
+
+  it("ends a session that resets streams as fast as it opens them, and serves others", async (t) => {
+    const serving = await serveApp(t, "hello.mjs", { args: ["--access-log", "off"] });
+    const session = openSession(t, serving.socketPath);
+    await get(session, "/");
+    const closed = new Promise((resolve) => session.once("close", resolve));
+    for (let times = 0; times < 5_000 && !session.destroyed; times += 1) {
+      const stream = session.request({ ":path": "/hang" });
+      stream.on("error", () => {});
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      if (times % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await within(DEADLINE_MS, closed, "the session to be ended");
+    assert.equal((await serving.request({})).text(), "hello\n");
+    const idle = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_requests_in_flight")) === 0 || undefined;
+    await eventually(DEADLINE_MS, idle, "the requests to end");
+    assert.equal(serving.program.lines.filter(({ msg }) => msg === "worker exited").length, 0);
+  });
+
+  for (const [what, frame] of Object.entries({
+    "PING frames": "\0\0\x08\x06\0\0\0\0\x0012345678",
+    "SETTINGS frames": SETTINGS,
+    "CONTINUATION frames": "\0\0\x01\x09\0\0\0\0\x01a",
+  })) {
+    it(`bounds a flood of ${what}, and serves others`, async (t) => {
+      const { socketPath, request: ask, program } = await serveApp(t, "hello.mjs");
+      const client = await RawClient.open(t, { path: socketPath });
+      client.socket.pause();
+      const begin = what.startsWith("CONT") ? "\0\0\x01\x01\x01\0\0\0\x01\x82" : "";
+      client.send(PREFACE + SETTINGS + begin);
+      for (let times = 0; times < 200 && !client.socket.destroyed; times += 1)
+        client.send(frame.repeat(1_000));
+      assert.equal((await ask({})).text(), "hello\n");
+      client.socket.resume();
+      await client.close();
+      assert.equal((await ask({})).text(), "hello\n");
+      assert.equal(program.lines.filter(({ msg }) => msg === "worker exited").length, 0);
+    });
+  }
+});
+
+describe("a client of HTTP/2 that takes its request back", () => {
+  it("aborts it in the app, and is no error of the app's", async (t) => {
+    const { socketPath, program, sum } = await serveApp(t, "flow-fetch.mjs", {
+      args: ["--log-level", "debug"],
+    });
+    const session = openSession(t, socketPath);
+    const stream = session.request({ ":path": "/endless" });
+    stream.on("error", () => {});
+    await within(DEADLINE_MS, once(stream, "response"), "a response");
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    const ended = async (): Promise<true | undefined> =>
+      (await sum("outrigger_endpoint_requests_in_flight")) === 0 || undefined;
+    await eventually(DEADLINE_MS, ended, "the request to end");
+    await program.line(({ msg, status }) => msg === "request" && status === 499);
+    assert.ok(!program.lines.some(({ level }) => level === 50));
+  });
+});
+
+describe("frameworks over HTTP/2", () => {
+  for (const app of ["express.mjs", "koa.mjs", "fastify.mjs", "hono.mjs", "h3.mjs"]) {
+    it(`${app} answers as it does over HTTP/1.1`, async (t) => {
+      const { socketPath, request: ask } = await serveApp(t, app);
+      const { status, body } = await get(openSession(t, socketPath), "/");
+      const old = await ask({});
+      assert.deepEqual([status, body.toString()], [old.status, old.text()]);
+      assert.equal(status, 200);
+    });
+  }
+});
+
+describe("HTTP/2 by choice", () => {
+  it("is all that http=2 speaks, and what http=1 does not", async (t) => {
+    const dir = await tempDir(t);
+    const [one, two] = [join(dir, "1"), join(dir, "2")];
+    const args = ["--listen", `${one}?name=one&http=1`, "--listen", `${two}?name=two&http=2`];
+    const { program } = await serveApp(t, "hello.mjs", { args });
+    assert.equal((await request({ socketPath: one })).status, 200);
+    assert.equal((await get(openSession(t, two), "/")).status, 200);
+    assert.equal((await request({ socketPath: two })).status, 505);
+    await assert.rejects(get(openSession(t, one), "/"));
+    program.signal("SIGTERM");
+    assert.deepEqual(await program.exit(), STOPPED);
+  });
+
+  it("is chosen by ALPN through TLS", needs("openssl", "curl"), async (t) => {
+    const dir = await tempDir(t);
+    const pair = await makeCertificate({ dir, name: "localhost" });
+    const args = ["auto", "1", "2"].flatMap((http) => [
+      "--listen",
+      `127.0.0.1:0?name=http-${http}&${tlsQuery(pair)}&http=${http}`,
+    ]);
+    const { program } = await serveApp(t, "hello.mjs", { args });
+    const version = async (http: string, flag: string): Promise<string> => {
+      const port = portOf(await program.address(`http-${http}`));
+      const url = `https://127.0.0.1:${port}/json`;
+      return await runTool(
+        "curl",
+        "-sk",
+        flag,
+        "-o",
+        join(dir, "out"),
+        "-w",
+        "%{http_version}",
+        url,
+      );
+    };
+    assert.equal(await version("auto", "--http2"), "2");
+    assert.equal(await version("auto", "--http1.1"), "1.1");
+    assert.equal(await version("1", "--http2"), "1.1");
+    assert.equal(await version("2", "--http2"), "2");
+    await assert.rejects(version("2", "--http1.1"));
+  });
+});
+
+describe("HTTP/2 clients", needs("curl", "h2load", "nginx"), () => {
+  it("curl, nghttp and h2load speak it on a Unix socket and on TCP", async (t) => {
+    const socketPath = join(await tempDir(t), "s");
+    const { program, sum } = await serveApp(t, "hello.mjs", {
+      args: ["--listen", `${socketPath}?name=unix`, "--listen", "127.0.0.1:0?name=tcp"],
+    });
+    const port = portOf(await program.address("tcp"));
+    const url = `http://127.0.0.1:${port}/json`;
+    const known = "--http2-prior-knowledge";
+    const json = '{"hello":"world"}';
+    assert.equal(await runTool("curl", "-sS", known, url), json);
+    assert.equal(
+      await runTool("curl", "-sS", known, "--unix-socket", socketPath, "http://localhost/json"),
+      json,
+    );
+    assert.match(await runTool("nghttp", url), /^\{"hello":"world"\}/);
+    const both = ["-n", "400", "-c", "4", "-m", "8"];
+    const [overUnix, overTcp, old] = await Promise.all([
+      runTool("h2load", ...both, "--base-uri", `unix:${socketPath}`, "http://localhost/json"),
+      runTool("h2load", ...both, url),
+      runTool("h2load", "--h1", ...both, url),
+    ]);
+    for (const text of [overUnix, overTcp, old])
+      assert.match(text, /400 succeeded, 0 failed, 0 errored/);
+    assert.equal(await sum("outrigger_endpoint_connections_rejected_total"), 0);
+  });
+
+  it("nginx passes on by grpc_pass, with trailers", async (t) => {
+    const { socketPath, dir } = await serveApp(t, "hello.mjs");
+    const { port } = await startNginx(t, {
+      dir,
+      socket: socketPath,
+      listenOptions: "http2",
+      server: `location /echo { grpc_pass grpc://outrigger; }`,
+    });
+    const file = join(dir, "body");
+    await writeFile(file, "x".repeat(300_000));
+    const headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"];
+    const known = ["--http2-prior-knowledge", "-sS", "-D", join(dir, "heads")];
+    const url = `http://127.0.0.1:${port}/echo`;
+    const body = await runTool("curl", ...known, ...headers, "--data-binary", `@${file}`, url);
+    assert.equal(body.length, 300_000);
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    onEnd(t, () => session.destroy());
+    for (let times = 0; times < 20; times += 1) {
+      const sent = { ":path": "/echo", ":method": "POST", "content-type": "application/grpc" };
+      const stream = session.request({ ...sent, te: "trailers" });
+      const answer = read(stream);
+      stream.end("12345");
+      const { status, trailers } = await answer;
+      assert.deepEqual([status, trailers], [200, { "x-bytes": "5" }]);
+    }
+  });
+});
