@@ -1,10 +1,12 @@
-import { Server } from "node:http";
+import { Server, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Server as NetServer } from "node:net";
 import type { Logger } from "../log/logger.ts";
 import type { App, UpgradeHook } from "./app.ts";
 import { OutriggerError } from "../errors.ts";
 import type { ContextFactory } from "./context.ts";
 import { adaptFetch, isFetchHandler, type FetchHandler } from "./fetch.ts";
 import { readHooks } from "./hooks.ts";
+import type { ListenCapture } from "./listen-capture.ts";
 import type { AppModule } from "./load.ts";
 import { adaptNodeHandler, isNodeHandler } from "./node.ts";
 import { adaptServerUpgrade, adaptUpgrade } from "./upgrade.ts";
@@ -12,8 +14,8 @@ import { adaptServerUpgrade, adaptUpgrade } from "./upgrade.ts";
 /** How requests, and upgrades where the app takes them, reach what a module exports. */
 interface Shape {
   readonly handle: App["handle"];
-  /** Asked once the app has started: until then listeners may be attached to its server. */
-  readonly upgrade?: () => UpgradeHook | undefined;
+  /** Its server, where it has one; asked once the app has started: until then listeners may be attached to it. */
+  readonly server?: () => NetServer | undefined;
   readonly startup?: () => unknown;
   readonly shutdown?: () => unknown;
 }
@@ -21,31 +23,40 @@ interface Shape {
 export interface AdaptOptions {
   readonly log: Logger;
   readonly createContext: ContextFactory;
+  /** Where a server is found that the module lets listen by itself; absent where that is not done. */
+  readonly capture?: ListenCapture | undefined;
 }
 
 /**
  * Finds the app among what a module exports and gives it our interface. In this order: a default
  * export with a `fetch` method or marked as a fetch function, a Node handler or framework instance,
- * then a named `handler` or `fetch`.
+ * then a named `handler` or `fetch`; otherwise the server that the module lets listen by itself.
  *
  * @throws `ERR_APP` when there is none.
  */
 export function adaptApp(module: AppModule, options: AdaptOptions): App {
-  const shape = adaptMain(module["default"], options) ?? adaptNamed(module, options);
-  if (shape === undefined) {
-    const exported = Object.keys(module).join(", ") || "nothing";
-    throw new OutriggerError(
-      "ERR_APP",
-      `Cannot find an app among the exports (${exported}): expected a default export that is a (req, res) handler, ` +
-        "a framework instance or an object with a fetch method, or an export named handler or fetch",
-    );
-  }
+  const { capture, log } = options;
+  const exported = capture?.isChosen
+    ? undefined
+    : (adaptMain(module["default"], options) ?? adaptNamed(module, options));
+  const shape = exported ?? (capture && adaptListening(capture, log));
+  if (shape === undefined) throw refuseModule(module);
+  const isExported = exported !== undefined;
   const hooks = readHooks(module);
+  const server = (): NetServer | undefined => shape.server?.() ?? capture?.server;
   return {
+    isExported,
     handle: shape.handle,
     get upgrade() {
-      const upgrade = hooks.upgrade ?? shape.upgrade?.();
-      return upgrade && adaptUpgrade(upgrade, options.log);
+      const upgrade = hooks.upgrade ?? serverHook(server(), "upgrade");
+      return upgrade && adaptUpgrade(upgrade, log);
+    },
+    get connect() {
+      const connect = serverHook(server(), "connect");
+      return connect && adaptUpgrade(connect, log);
+    },
+    get answersExpectations() {
+      return answersExpectations(shape.server?.());
     },
     health: hooks.health,
     async startup() {
@@ -57,6 +68,54 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
       await shape.shutdown?.();
     },
   };
+}
+
+/**
+ * Says what was found instead of an app, and what was wanted.
+ *
+ * @param listening What is known of its listening, where that would have done.
+ */
+export function refuseModule(module: AppModule, listening?: string): OutriggerError {
+  const exported =
+    Object.keys(module)
+      .filter((name) => name !== "module.exports")
+      .join(", ") || "nothing";
+  const [found, alternative] =
+    listening === undefined
+      ? ["", ""]
+      : [`, and ${listening}`, ", or a call of listen() on a server of node:http"];
+  return new OutriggerError(
+    "ERR_APP",
+    `Cannot find an app among the exports (${exported})${found}: expected a default export that is a (req, res) handler, ` +
+      `a framework instance or an object with a fetch method, or an export named handler or fetch${alternative}`,
+  );
+}
+
+/** The server that the module lets listen by itself, which may be any time later. */
+function adaptListening(capture: ListenCapture, log: Logger): Shape {
+  return {
+    handle: adaptNodeHandler((request, response) => {
+      const { server } = capture;
+      if (server !== undefined) emitRequest(server, request, response);
+    }, log),
+    server: () => capture.server,
+  };
+}
+
+function emitRequest(server: NetServer, request: IncomingMessage, response: ServerResponse): void {
+  const isAsking = request.headers.expect !== undefined && answersExpectations(server);
+  server.emit(isAsking ? "checkContinue" : "request", request, response);
+}
+
+function answersExpectations(server: NetServer | undefined): boolean {
+  return server !== undefined && server.listenerCount("checkContinue") > 0;
+}
+
+function serverHook(
+  server: NetServer | undefined,
+  event: "upgrade" | "connect",
+): UpgradeHook | undefined {
+  return server && adaptServerUpgrade(server, event);
 }
 
 function adaptMain(main: unknown, options: AdaptOptions): Shape | undefined {
@@ -83,10 +142,10 @@ function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
   if (main instanceof Server) {
     return {
       handle: adaptNodeHandler(
-        (request, response) => main.emit("request", request, response),
+        (request, response) => emitRequest(main, request, response),
         options.log,
       ),
-      upgrade: () => adaptServerUpgrade(main),
+      server: () => main,
     };
   }
   if (hasMethod(main, "fetch")) {
@@ -106,7 +165,7 @@ function adaptFastify(
   const server = "server" in main && main.server instanceof Server ? main.server : undefined;
   return {
     handle: adaptNodeHandler((request, response) => main.routing(request, response), options.log),
-    upgrade: () => server && adaptServerUpgrade(server),
+    server: () => server,
     startup: () => main.ready(),
     shutdown: () => main.close(),
   };

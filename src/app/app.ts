@@ -4,10 +4,16 @@ import type { HealthReport } from "../snapshot.ts";
 
 /** An app of whatever kind, as the HTTP engine and the worker see it. */
 export interface App {
+  /** It was found among the exports; otherwise it is the server that the module lets listen. */
+  readonly isExported?: boolean;
   /** Answers one request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Takes over a connection whose client asked for another protocol, and never throws; undefined when the app, once started, takes none. */
   readonly upgrade: UpgradeHandler | undefined;
+  /** The same for the method CONNECT. */
+  readonly connect?: UpgradeHandler | undefined;
+  /** It decides itself whether a client that asks first may send its body. */
+  readonly answersExpectations?: boolean;
   /** Runs to the end before anything is published; rejects when the app cannot serve. */
   startup(): Promise<void>;
   /** Runs after the last request has ended. */

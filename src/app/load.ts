@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { OutriggerError } from "../errors.ts";
+import { findStartFile } from "./start-script.ts";
 import { locateSyntaxError } from "./syntax-error.ts";
 
 /** Names a module exports, those of a CommonJS or default-exported object included. */
@@ -11,15 +12,38 @@ export type AppModule = Readonly<Record<string, unknown>>;
 /**
  * Imports the app's module and starts nothing.
  *
- * @param entry A file, a folder or a package name.
- * @param cwd Where relative entries and packages are looked for.
- * @throws `ERR_APP` when there is no such module; what the module itself throws is passed on.
+ * @param path What `findApp` found.
+ * @throws What the module itself throws.
  */
-export async function importApp(entry: string, cwd: string): Promise<AppModule> {
-  const url = pathToFileURL(await findModule(entry, cwd)).href;
-  const namespace = await importModule(url);
+export async function importApp(path: string): Promise<AppModule> {
+  const namespace = await importModule(pathToFileURL(path).href);
   const { default: main } = namespace;
   return isPlainObject(main) ? { ...main, ...namespace } : namespace;
+}
+
+/**
+ * Finds the file of the app's module.
+ *
+ * @param entry A file, a folder or a package name.
+ * @param cwd Where relative entries and packages are looked for.
+ * @throws `ERR_APP` when there is no such module.
+ */
+export async function findApp(entry: string, cwd: string): Promise<string> {
+  const path = resolve(cwd, entry);
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isFile()) return path;
+  const isPath = stats !== undefined || entry.startsWith(".") || isAbsolute(entry);
+  try {
+    return createRequire(join(cwd, "_")).resolve(isPath ? path : entry);
+  } catch (error) {
+    const started = stats === undefined ? undefined : await findStartFile(path);
+    if (started !== undefined) return started;
+    throw new OutriggerError(
+      "ERR_APP",
+      `Cannot find app "${entry}": ${whatIsMissing(stats !== undefined, isPath)}`,
+      { cause: error },
+    );
+  }
 }
 
 async function importModule(url: string): Promise<AppModule> {
@@ -32,26 +56,9 @@ async function importModule(url: string): Promise<AppModule> {
   }
 }
 
-async function findModule(entry: string, cwd: string): Promise<string> {
-  const path = resolve(cwd, entry);
-  const stats = await stat(path).catch(() => undefined);
-  if (stats?.isFile()) return path;
-  const isPath = stats !== undefined || entry.startsWith(".") || isAbsolute(entry);
-  try {
-    return createRequire(join(cwd, "_")).resolve(isPath ? path : entry);
-  } catch (error) {
-    throw new OutriggerError(
-      "ERR_APP",
-      `Cannot find app "${entry}": ${whatIsMissing(stats !== undefined, isPath)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
 function whatIsMissing(exists: boolean, isPath: boolean): string {
-  if (exists) return "the folder has no index.js and its package.json names no main file";
+  if (exists)
+    return "the folder has no index.js, and its package.json names neither a main file nor a start script";
   if (isPath) return "no such file or folder; expected a module, a folder or a package name";
   return "no such file, and no installed package of that name; expected a module, a folder or a package name";
 }

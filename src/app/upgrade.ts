@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import type { Logger } from "../log/logger.ts";
@@ -25,14 +26,20 @@ export function adaptUpgrade(hook: UpgradeHook, log: Logger): UpgradeHandler {
   };
 }
 
-/** Passes upgrades on to a server that an app attached its own listeners to; undefined while it has none. */
-export function adaptServerUpgrade(server: Server): UpgradeHook | undefined {
-  if (server.listenerCount("upgrade") === 0) return undefined;
+/**
+ * Passes upgrades, or requests of the method CONNECT, on to a server that an app attached its own
+ * listeners to; undefined while it has none.
+ */
+export function adaptServerUpgrade(
+  server: Server,
+  event: "upgrade" | "connect" = "upgrade",
+): UpgradeHook | undefined {
+  if (server.listenerCount(event) === 0) return undefined;
   // Emitted, an upgrade would leave the promise of a listener that rejects to nobody.
   return (...upgrade) =>
     Promise.all(
       server
-        .rawListeners("upgrade")
+        .rawListeners(event)
         .map(async (listener): Promise<unknown> => Reflect.apply(listener, server, upgrade)),
     );
 }

@@ -132,6 +132,12 @@ export interface RecycleConfig {
  */
 export type BalanceMode = "load" | "connections" | "accept" | "off";
 
+/** Which server of an app that listens by itself is served on our endpoints: the first, the one that asks for a port, or none. */
+export type AppServerChoice =
+  | { readonly kind: "first" }
+  | { readonly kind: "port"; readonly port: number }
+  | { readonly kind: "off" };
+
 export interface LogConfig {
   readonly level: LogLevel;
   readonly accessLog: AccessLogFormat;
@@ -141,6 +147,11 @@ export interface LogConfig {
 export interface Config {
   /** The app's entry as the user named it: a file, a folder or a package. */
   readonly app: string;
+  readonly appServer: AppServerChoice;
+  /** Whether a worker is ready only when its app says so with `process.send("ready")`. */
+  readonly waitReady: boolean;
+  /** What a worker is given to become ready; 0 is no limit. */
+  readonly startTimeoutMs: number;
   readonly endpoints: readonly Endpoint[];
   /** Whether paths that a live Outrigger serves are taken over from it. */
   readonly takeover: boolean;
@@ -170,6 +181,9 @@ export const DEFAULTS = {
   takeover: false,
   ops: "127.0.0.1:9464",
   probe: "off",
+  appServer: "auto",
+  waitReady: false,
+  startTimeoutMs: 60_000,
   workers: "auto",
   minReady: 1,
   balance: "load",

@@ -1,11 +1,11 @@
-import type { OpsEndpoint } from "./config.ts";
+import type { AppServerChoice, OpsEndpoint } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHostPort } from "./host-port.ts";
 import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
 import {
-  formatMode, formatTrustedProxies, parseAccount, parseBacklog, parseChoice, parseCount, parseMode,
+  formatAppServer, formatMode, formatTrustedProxies, parseAccount, parseAppServer, parseBacklog, parseChoice, parseCount, parseMode,
   parsePositiveCount, parseText, parseToggle, parseTrustedProxies, parseWorkers,
 } from "./values.ts"; // prettier-ignore
 
@@ -51,6 +51,10 @@ export const SIZE: ValueKind<number> = one("SIZE", parseSize, formatSize);
 export const COUNT: ValueKind<number> = numeric("N", parseCount);
 export const POSITIVE_COUNT: ValueKind<number> = numeric("N", parsePositiveCount);
 export const BACKLOG: ValueKind<number> = numeric("N", parseBacklog);
+export const APP_SERVER: ValueKind<AppServerChoice> = {
+  ...one("PORT|auto|off", parseAppServer, formatAppServer),
+  isNumeric: true,
+};
 export const WORKERS: ValueKind<number | "auto"> = numeric("N|auto", parseWorkers);
 export const OPS: ValueKind<OpsEndpoint | "off"> = one("HOST:PORT|off", parseOps, formatOps);
 

@@ -1,8 +1,17 @@
-import type { AccessLogFormat, BalanceMode, LogLevel, OpsEndpoint } from "./config.ts";
+import type {
+  AccessLogFormat,
+  AppServerChoice,
+  BalanceMode,
+  LogLevel,
+  OpsEndpoint,
+} from "./config.ts";
 
 /** What each option means once it is read. */
 export interface OptionValues {
   readonly app: string;
+  readonly "app-server": AppServerChoice;
+  readonly "wait-ready": boolean;
+  readonly "start-timeout": number;
   readonly listen: readonly string[];
   readonly socket: string;
   readonly "socket-mode": number;

@@ -1,7 +1,7 @@
 /** The one table of everything that can be set; help, documentation and the resolver read it. */
 import { DEFAULTS, type AccessLogFormat, type BalanceMode, type LogLevel } from "./config.ts";
 import {
-  ACCOUNT, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
+  ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
   SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
 import type { OptionValues } from "./option-values.ts";
@@ -107,6 +107,24 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
       "open connections per endpoint and worker above which more are answered 503; 0 is no limit",
     kind: COUNT,
     default: DEFAULTS.maxConnections,
+  },
+  "app-server": {
+    group: "Workers",
+    description:
+      "of an app that calls listen() itself: the server that is served, by the port it asks for; auto is the first, off lets all of them listen",
+    kind: APP_SERVER,
+    default: DEFAULTS.appServer,
+  },
+  "wait-ready": {
+    group: "Workers",
+    description: 'a worker is ready only when its app has called process.send("ready"), as for PM2',
+    kind: TOGGLE,
+  },
+  "start-timeout": {
+    group: "Workers",
+    description: "how long a worker may take to become ready; 0 is no limit",
+    kind: DURATION,
+    default: DURATION.format(DEFAULTS.startTimeoutMs).toString(),
   },
   workers: {
     group: "Workers",

@@ -26,6 +26,7 @@ import { OPTIONS } from "./options.ts";
 import { resolveEndpoints } from "./resolve-endpoints.ts";
 import { refuseUnheardProxies } from "./unheard-proxies.ts";
 import { ValueError } from "./value-error.ts";
+import { parseAppServer } from "./values.ts";
 
 /** Less than two reports in a row may be late on any busy machine. */
 const SHORTEST_WORKER_TIMEOUT_MS = 2_000;
@@ -56,6 +57,9 @@ export function resolveConfig(input: ConfigInput): Config {
   const ops = resolveOps(layers, endpoints);
   return {
     app: resolveApp(layers, input.defaultApp),
+    appServer: choose(layers, "app-server")?.value ?? parseAppServer(DEFAULTS.appServer),
+    waitReady: resolveWaitReady(layers, workers),
+    startTimeoutMs: readNumber(layers, "start-timeout", DEFAULTS.startTimeoutMs),
     endpoints,
     takeover: resolveTakeover(layers, endpoints),
     ops,
@@ -157,6 +161,13 @@ function resolveWorkers(layers: readonly Layer[], cpuCount: number): number {
   return workers === "auto" ? Math.max(1, cpuCount) : workers;
 }
 
+function resolveWaitReady(layers: readonly Layer[], workers: number): boolean {
+  const chosen = choose(layers, "wait-ready");
+  if (chosen?.value !== true || workers > 0) return chosen?.value ?? DEFAULTS.waitReady;
+  const reason = "with --workers 0 the app has no process.send() of its own";
+  throw new ValueError("true", reason).at(chosen.layer.describe("wait-ready", "true"));
+}
+
 function resolveMinReady(layers: readonly Layer[], workers: number): number {
   const most = Math.max(1, workers);
   const minReady = readNumber(layers, "min-ready", DEFAULTS.minReady);
@@ -232,6 +243,7 @@ type NumberName =
   | "max-requests"
   | "max-lifetime"
   | "max-rss"
+  | "start-timeout"
   | "worker-timeout"
   | "keep-alive-timeout"
   | "headers-timeout"

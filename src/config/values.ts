@@ -1,7 +1,9 @@
 import { isIP } from "node:net";
+import type { AppServerChoice } from "./config.ts";
 import { ValueError } from "./value-error.ts";
 
 const HIGHEST_COUNT = 2 ** 31 - 1;
+const HIGHEST_PORT = 65_535;
 const MOST_WORKERS = 1024;
 const NOBODY = "none";
 
@@ -39,6 +41,21 @@ export function parseWorkers(text: string): number | "auto" {
   if (text === "auto") return "auto";
   if (!/^\d+$/.test(text)) throw new ValueError(text, "expected auto or a whole number, 0 or more");
   return refuseAbove(MOST_WORKERS, text);
+}
+
+/** Reads which server of an app is served: by its port, `auto` for the first, or `off`. */
+export function parseAppServer(text: string): AppServerChoice {
+  if (text === "auto") return { kind: "first" };
+  if (text === "off") return { kind: "off" };
+  if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= HIGHEST_PORT)
+    return { kind: "port", port: Number(text) };
+  throw new ValueError(text, `expected auto, off or a port from 1 to ${HIGHEST_PORT}`);
+}
+
+/** Writes the choice the way `parseAppServer` reads it. */
+export function formatAppServer(choice: AppServerChoice): string | number {
+  if (choice.kind === "port") return choice.port;
+  return choice.kind === "first" ? "auto" : choice.kind;
 }
 
 /** Reads permission bits in octal: `660` or `0660`. */

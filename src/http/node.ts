@@ -157,6 +157,14 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     });
   }
   const idleTimeouts = new IdleTimeouts(server.keepAliveTimeout + server.keepAliveTimeoutBuffer);
+  const { connect } = app;
+  if (connect !== undefined) {
+    server.on("connect", (request, socket, head) => {
+      socket.on("error", () => socket.destroy());
+      connect(request, socket, head);
+    });
+  }
+  if (app.answersExpectations === true) server.on("checkContinue", onRequest);
   // Connections come from a listener of ours; without this event node:http checks no timeouts.
   server.emit("listening");
 

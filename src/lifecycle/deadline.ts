@@ -18,6 +18,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The real time; its timers keep nothing alive. */
+export const backgroundClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS)).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
 /** An instant that can be moved nearer, never farther; its signal aborts when it has come. */
 export class Deadline {
   readonly #clock: Clock;

@@ -1,5 +1,6 @@
 import net, { type Socket } from "node:net";
 import { errnoOf } from "../errors.ts";
+import { ownServer } from "../own-server.ts";
 import { Conversation } from "./conversation.ts";
 
 /** Who is connected and says nothing is cut after this. */
@@ -26,7 +27,7 @@ export async function holdName(name: string, holder: NameHolder): Promise<HeldNa
   server.maxConnections = MOST_CONNECTIONS;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // It stays for life: an error after the bind changes nothing, and must not be an uncaught one.
-  server.on("error", reject).listen({ path: name }, resolve);
+  ownServer(server).on("error", reject).listen({ path: name }, resolve);
   try {
     await promise;
   } catch (error) {

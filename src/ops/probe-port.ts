@@ -4,6 +4,7 @@ import type { OpsEndpoint } from "../config/config.ts";
 import { describeError } from "../errors.ts";
 import { formatHostPort } from "../host-port.ts";
 import type { Logger } from "../log/logger.ts";
+import { ownServer } from "../own-server.ts";
 import { describeListenError } from "./listen-error.ts";
 
 /** How long a peer that neither ends nor resets its connection holds a descriptor. */
@@ -91,7 +92,7 @@ export class ProbePort {
     server.on("error", (error) => this.#fail(server, error));
     this.#server = server;
     try {
-      server.listen(new BoundSocket({ host, port }));
+      ownServer(server).listen(new BoundSocket({ host, port }));
     } catch (error) {
       this.#fail(server, error);
     }

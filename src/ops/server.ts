@@ -6,6 +6,7 @@ import { describeError, errnoOf } from "../errors.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Logger } from "../log/logger.ts";
 import { formatHostPort } from "../host-port.ts";
+import { ownServer } from "../own-server.ts";
 import { describeListenError } from "./listen-error.ts";
 import { createRoutes, type OpsReply, type SnapshotSource } from "./routes.ts";
 
@@ -148,7 +149,7 @@ function refuse(error: Error, socket: Socket, log: Logger): void {
 
 async function listen(server: Server, endpoint: OpsEndpoint): Promise<void> {
   const listening = once(server, "listening");
-  server.listen({ host: endpoint.host, port: endpoint.port });
+  ownServer(server).listen({ host: endpoint.host, port: endpoint.port });
   try {
     await listening;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { EXIT_CODES } from "../errors.ts";
 import { toListenTarget } from "../listener/descriptor-socket.ts";
 import type { Listener } from "../listener/listener.ts";
+import { systemClock } from "../lifecycle/deadline.ts";
 import type { Report } from "../protocol.ts";
 import { Worker, type WorkerHost } from "../worker/worker.ts";
 import type { SpawnWorker } from "./worker-process.ts";
@@ -20,6 +21,9 @@ export function inlineWorker(
     };
     const worker = new Worker({
       ...host,
+      clock: systemClock,
+      // There is no channel that an app could use.
+      readySignal: Promise.resolve(),
       report,
       openTarget: ({ endpoint }) => toListenTarget(findListener(listeners, endpoint).socket),
     });

@@ -233,6 +233,13 @@ export class WorkerHandle {
     this.#process.kill();
   }
 
+  /** Kills it because it did not become ready in time, and returns that in a sentence. */
+  giveUp(limit: string): OutriggerError {
+    this.#failure ??= { message: `Worker ${this.slot} was not ready within ${limit}` };
+    this.kill();
+    return this.failure;
+  }
+
   #hear(report: Report): void {
     this.#heardAtMs = this.#clock.now();
     switch (report.type) {

@@ -1,4 +1,5 @@
-import { describeError, OutriggerError } from "../errors.ts";
+import { formatDuration } from "../config/duration.ts";
+import { describeError } from "../errors.ts";
 import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
@@ -15,10 +16,12 @@ import type { SpawnWorker } from "./worker-process.ts";
 /** How long to wait when not even a process can be made. */
 const RESPAWN_MS = 1_000;
 /**
- * What the successor of a blocked worker is given to become ready. Others that are blocked wait for
- * it, so it has to end; no app that is started while requests wait should need as long.
+ * What the successor of a blocked worker is given to become ready where there is no limit. Others that
+ * are blocked wait for it, so it has to end.
  */
 const RESCUE_START_MS = 60_000;
+/** How much longer we wait than the worker does, which knows better what is missing. */
+const START_MARGIN_MS = 2_000;
 /** Of failures to make a process, one in so many is worth a log line. */
 const NEWS_EVERY = 60;
 
@@ -119,9 +122,9 @@ export class WorkerSlot {
 
   /** Fills the slot; resolves when its worker is ready, rejects when that cannot start. */
   async fill(): Promise<void> {
-    const worker = this.#spawn();
-    this.#current = worker.handle;
-    await worker.start();
+    const { handle, start, limitMs } = this.#spawn();
+    this.#current = handle;
+    await this.#inTime(handle, start(), limitMs);
   }
 
   /** Fills a new slot; one whose worker cannot start is given up as if it were retired. */
@@ -138,21 +141,23 @@ export class WorkerSlot {
 
   /**
    * Starts a successor, and when it is ready lets the worker there finish within the grace period, which
-   * is asked for then. Rejects, with the worker left where it is, when the successor cannot start.
+   * is asked for then. Rejects, with the worker left where it is, when the successor cannot start;
+   * one that is not ready in time is killed.
    *
    * @param blocked The worker to succeed: when another serves in its place by then, the successor leaves again.
-   *   A successor that is not ready after 60 s is killed then, and counts as one that cannot start.
    */
   async succeed(
     reason: RestartReason,
     readGraceMs: () => number,
     blocked?: WorkerHandle,
   ): Promise<void> {
-    const { handle: successor, start } = this.#spawn();
+    const { handle: successor, start, limitMs } = this.#spawn();
     this.#others.add(successor);
     this.#successions += 1;
-    const started = blocked === undefined ? start() : this.#inTime(successor, start());
-    await started.finally(() => (this.#successions -= 1));
+    const withoutLimitMs = blocked === undefined ? 0 : RESCUE_START_MS;
+    await this.#inTime(successor, start(), limitMs || withoutLimitMs).finally(
+      () => (this.#successions -= 1),
+    );
     const isTaken = this.ready !== undefined && this.ready !== blocked;
     if (blocked !== undefined && (isTaken || this.#isRetired)) {
       void successor.drain(this.#options.clock.now() + readGraceMs());
@@ -193,21 +198,21 @@ export class WorkerSlot {
     this.#cancelRestart = undefined;
   }
 
-  /** Kills a successor whose start takes too long, and does not wait for its end. */
-  async #inTime(successor: WorkerHandle, started: Promise<void>): Promise<void> {
-    const deadline = new Deadline(RESCUE_START_MS, this.#options.clock);
+  /** Kills a worker whose start takes too long, and does not wait for its end; 0 is no limit. */
+  async #inTime(worker: WorkerHandle, started: Promise<void>, limitMs: number): Promise<void> {
+    if (limitMs === 0) return await started;
+    const deadline = new Deadline(limitMs + START_MARGIN_MS, this.#options.clock);
     try {
       if (await settledBefore(started, deadline.signal)) return;
     } finally {
       deadline.clear();
     }
     // One that drains has a deadline of its own.
-    if (successor.state === "starting") successor.kill();
-    const limit = `${RESCUE_START_MS / 1_000}s`;
-    throw new OutriggerError("ERR_WORKER", `Worker ${this.index} was not ready within ${limit}`);
+    if (worker.state === "starting") throw worker.giveUp(formatDuration(limitMs));
+    await started;
   }
 
-  #spawn(): { handle: WorkerHandle; start: () => Promise<void> } {
+  #spawn(): { handle: WorkerHandle; start: () => Promise<void>; limitMs: number } {
     const { index, spawn, listeners, clock, random, readStart } = this.#options;
     const start = readStart();
     const policy = new RecyclePolicy(start.config.recycle, random());
@@ -223,6 +228,7 @@ export class WorkerSlot {
     const { reportAfterRequests } = policy;
     return {
       handle,
+      limitMs: start.config.startTimeoutMs,
       async start() {
         await handle.start({ ...start, reportAfterRequests });
         // Ready and gone before anybody could take note of it.

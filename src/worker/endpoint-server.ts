@@ -15,6 +15,7 @@ import { alpnProtocols, createEngine } from "../http/protocols.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { Logger } from "../log/logger.ts";
+import { ownServer } from "../own-server.ts";
 import type { ShedOrder } from "../protocol.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
@@ -157,8 +158,8 @@ export class EndpointServer {
 
   #createServer(): net.Server {
     // As node:http sets its own listener: a client that half-closes still gets its answer.
-    return net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
+    return ownServer(
+      net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket)),
     );
   }
 

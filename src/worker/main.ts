@@ -3,22 +3,28 @@ import { isatty } from "node:tty";
 import { describeError, EXIT_CODES, type ExitCode } from "../errors.ts";
 import { createLogger } from "../log/logger.ts";
 import { parseCommand, type Report, type StartCommand } from "../protocol.ts";
+import { backgroundClock } from "../lifecycle/deadline.ts";
+import { AppSignals } from "./app-signals.ts";
+import { watchIdleness } from "./idleness.ts";
+import { offerReadySignal } from "./ready-signal.ts";
+import { refuseCluster } from "./refuse-cluster.ts";
 import { Worker } from "./worker.ts";
 
 /** A supervisor that died left no deadline: what it would have granted itself. */
 const ORPHAN_GRACE_MS = 30_000;
 
-/** What the supervisor obeys. */
-const GROUP_SIGNALS = [
-  "SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2",
-] as const; // prettier-ignore
+/** What the supervisor obeys, beside the signals that stop it. */
+const GROUP_SIGNALS = ["SIGTTIN", "SIGTTOU", "SIGUSR2"] as const;
 
 const isPretty = isatty(1);
 const send = takeChannel();
+const readySignal = offerReadySignal(process);
 let worker: Promise<Worker> | undefined;
 
 // The supervisor decides when we stop: a terminal or systemd signals every process of the group.
+const signals = AppSignals.withhold(process);
 for (const signal of GROUP_SIGNALS) process.on(signal, () => {});
+refuseCluster();
 
 process.on("message", (message, handle) => {
   const command = parseCommand(message);
@@ -39,6 +45,9 @@ async function create({ config, slot }: StartCommand): Promise<Worker> {
     isPretty,
     cwd: process.cwd(),
     report,
+    readySignal,
+    clock: backgroundClock,
+    process: { idleness: watchIdleness(process), tellApp: () => signals.tell() },
     openTarget: ({ descriptor }) => ({ fd: descriptor }),
   });
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -79,12 +88,11 @@ function leave(lastWord: Report, exitCode: ExitCode): void {
   else process.exit(exitCode);
 }
 
-/** Takes the channel away from the app, which would otherwise think it was forked to report to us. */
+/** Takes the channel away from the app: what it sends is not for us. */
 function takeChannel(): (message: Report, onSent?: () => void) => void {
   const original = process.send?.bind(process);
   if (original === undefined) {
     throw new TypeError("worker/main is started by the supervisor, not by hand");
   }
-  delete process.send;
   return (message, onSent) => void original(message, undefined, undefined, onSent);
 }

@@ -1,22 +1,24 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { adaptApp } from "../app/adapt.ts";
 import type { App } from "../app/app.ts";
-import { getContext, type EndpointContext } from "../app/context.ts";
+import type { EndpointContext } from "../app/context.ts";
 import { createTrustedProxies } from "../app/forwarded.ts";
-import { importApp, type AppModule } from "../app/load.ts";
+import type { ListenCapture } from "../app/listen-capture.ts";
+import type { AppModule } from "../app/load.ts";
 import type { BoundAddress, Config } from "../config/config.ts";
 import { boundAddressOf } from "../config/handed-source.ts";
 import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
-import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
+import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
 import { createAccessLog, type AccessLog } from "../log/access.ts";
 import type { Logger } from "../log/logger.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
+import { startApp } from "./app-start.ts";
 import { CounterWriter } from "./counter-writer.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
+import type { Idleness } from "./idleness.ts";
 import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { readLoopStats } from "./loop-stats.ts";
 import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
@@ -38,6 +40,15 @@ export interface WorkerHost {
   openTarget(grant: ListenerGrant): ListenTarget;
   /** Where the app comes from when it is not to be imported by name. */
   readonly app?: AppModule;
+  readonly clock: Clock;
+  /** Resolves when the app has said that it is ready, where it is asked for that. */
+  readonly readySignal: Promise<void>;
+  /** The process, where it is the worker's own. */
+  readonly process?: {
+    readonly idleness: Idleness;
+    /** Calls the listeners that the app has for stop signals; returns whether there are any. */
+    readonly tellApp: () => boolean;
+  };
 }
 
 /** Loads the app, serves it on the listeners it was granted, counts, and drains when told. */
@@ -46,6 +57,7 @@ export class Worker {
   readonly #monitor = new ProcessMonitor();
   #servers: readonly EndpointServer[] = [];
   #app: App | undefined;
+  #capture: ListenCapture | undefined;
   #health: HealthPoll | undefined;
   #accessLog: AccessLog | undefined;
   #counters: CounterWriter | undefined;
@@ -101,7 +113,7 @@ export class Worker {
       this.#deadline.shorten(graceMs);
       return;
     }
-    this.#deadline = new Deadline(graceMs);
+    this.#deadline = new Deadline(graceMs, this.#host.clock);
     void this.#drain(this.#deadline).catch((error: unknown) => this.#fail(error));
   }
 
@@ -127,12 +139,19 @@ export class Worker {
   }
 
   async #start({ config, listeners, ...command }: StartCommand): Promise<void> {
-    const { log, cwd } = this.#host;
+    const { log, cwd, readySignal, process, app: module } = this.#host;
     for (const entry of Object.entries(command.credentials)) this.#credentials.set(...entry);
-    const module = this.#host.app ?? (await importApp(config.app, cwd));
-    const app = adaptApp(module, { log, createContext: getContext });
-    await app.startup();
+    const { app, capture } = await startApp({
+      config,
+      log,
+      cwd,
+      module,
+      readySignal,
+      idleness: process?.idleness,
+      onServerClosed: () => this.#followClose(config.drain.gracePeriodMs),
+    });
     this.#app = app;
+    this.#capture = capture;
     // Told to stop meanwhile: what listens now would never be closed.
     if (this.#deadline !== undefined) return;
     this.#accessLog = createAccessLog({
@@ -188,6 +207,13 @@ export class Worker {
     this.#fail(error);
   }
 
+  /** An app that closes its server wants no more requests; the supervisor fills its place when it has ended. */
+  #followClose(graceMs: number): void {
+    if (this.#servers.length === 0 || this.#deadline !== undefined) return;
+    this.#host.log.warn({}, "app closed its server");
+    this.drain(graceMs);
+  }
+
   #createRecorder(
     config: Config,
     context: EndpointContext,
@@ -230,7 +256,9 @@ export class Worker {
       0,
     );
     await drained;
-    const limit = new Deadline(Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS));
+    deadline.clear();
+    const left = Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS);
+    const limit = new Deadline(left, this.#host.clock);
     await this.#shutDownApp(limit);
     await this.#stop(limit);
     this.#host.report({ type: "drained", snapshot: this.snapshot(), forced });
@@ -250,11 +278,22 @@ export class Worker {
 
   async #shutDownApp({ signal }: Deadline): Promise<void> {
     try {
-      if (await settledBefore(this.#app?.shutdown() ?? Promise.resolve(), signal)) return;
+      const stopped = this.#app?.shutdown().then(() => this.#stopListeningApp());
+      if (await settledBefore(stopped ?? Promise.resolve(), signal)) return;
       this.#host.log.warn({}, "app shutdown did not end in time");
     } catch (error) {
       this.#host.log.error({ error: describeError(error) }, "app shutdown failed");
     }
+  }
+
+  /** One that calls `listen()` stops as it does by itself: on a signal, until it exits or has nothing left to do. */
+  async #stopListeningApp(): Promise<void> {
+    this.#capture?.release();
+    const { process } = this.#host;
+    if (this.#capture?.server === undefined || process === undefined) return;
+    const idle = process.idleness.begin();
+    if (process.tellApp()) await idle;
+    process.idleness.end();
   }
 
   async #stop(limit: Deadline): Promise<void> {

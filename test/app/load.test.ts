@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { importApp } from "../../src/app/load.ts";
+import { findApp, importApp, type AppModule } from "../../src/app/load.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
+
+async function load(entry: string, cwd: string): Promise<AppModule> {
+  return await importApp(await findApp(entry, cwd));
+}
 
 /** Writes files into a directory of their own and returns its path. */
 async function writeFiles(scope: Scope, files: Record<string, string>): Promise<string> {
@@ -20,7 +24,7 @@ async function writeFiles(scope: Scope, files: Record<string, string>): Promise<
 const APP = "export const found = true;";
 const MODULE = '{ "type": "module" }';
 
-describe("importApp", () => {
+describe("findApp and importApp", () => {
   const places: Record<string, readonly [entry: string, files: Record<string, string>]> = {
     "a file with a relative path": ["./app.mjs", { "app.mjs": APP }],
     "a file without ./": ["app.mjs", { "app.mjs": APP }],
@@ -37,6 +41,21 @@ describe("importApp", () => {
       ".",
       { "server.js": APP, "package.json": '{ "type": "module", "main": "server.js" }' },
     ],
+    "the file of the start script of a folder": [
+      "./lib",
+      {
+        "lib/package.json": '{ "type": "module", "scripts": { "start": "node  src/x.js " } }',
+        "lib/src/x.js": APP,
+      },
+    ],
+    "the main file before that of the start script": [
+      "./lib",
+      {
+        "lib/package.json":
+          '{ "type": "module", "main": "a.js", "scripts": { "start": "node b" } }',
+        "lib/a.js": APP,
+      },
+    ],
     "an installed package": [
       "some-app",
       {
@@ -52,14 +71,14 @@ describe("importApp", () => {
   };
   for (const [what, [entry, files]] of Object.entries(places)) {
     it(`finds ${what}`, async (t) => {
-      const module = await importApp(entry, await writeFiles(t, files));
+      const module = await load(entry, await writeFiles(t, files));
       assert.equal(module["found"], true);
     });
   }
 
   it("takes an absolute path, wherever it is", async (t) => {
     const dir = await writeFiles(t, { "app.mjs": APP });
-    const module = await importApp(join(dir, "app.mjs"), "/");
+    const module = await load(join(dir, "app.mjs"), "/");
     assert.equal(module["found"], true);
   });
 
@@ -67,7 +86,7 @@ describe("importApp", () => {
     const dir = await writeFiles(t, {
       "app.mjs": "export default { startup: 1, shutdown: 2 }; export const startup = 3;",
     });
-    const module = await importApp("./app.mjs", dir);
+    const module = await load("./app.mjs", dir);
     assert.deepEqual([module["startup"], module["shutdown"]], [3, 2]);
   });
 
@@ -75,7 +94,7 @@ describe("importApp", () => {
     const dir = await writeFiles(t, {
       "app.mjs": "export default new (class { startup = 1 })();",
     });
-    assert.deepEqual(Object.keys(await importApp("./app.mjs", dir)), ["default"]);
+    assert.deepEqual(Object.keys(await load("./app.mjs", dir)), ["default"]);
   });
 
   const missing: Record<string, readonly [entry: string, message: RegExp]> = {
@@ -85,17 +104,32 @@ describe("importApp", () => {
   };
   for (const [what, [entry, message]] of Object.entries(missing)) {
     it(`says what is missing: ${what}`, async (t) => {
-      await assert.rejects(importApp(entry, await tempDir(t)), { code: "ERR_APP", message });
+      await assert.rejects(load(entry, await tempDir(t)), { code: "ERR_APP", message });
+    });
+  }
+
+  for (const script of [
+    "next start",
+    "node --enable-source-maps x.js",
+    "node x.js --port 1",
+    "NODE_ENV=production node x.js",
+    "node",
+  ]) {
+    it(`refuses the start script "${script}", and says what may stand there`, async (t) => {
+      const manifest = JSON.stringify({ scripts: { start: script } });
+      const dir = await writeFiles(t, { "package.json": manifest });
+      const message = `Cannot start app "${dir}" by its start script "${script}": expected "node FILE"; name the file instead, and give flags of Node in NODE_OPTIONS`;
+      await assert.rejects(load(".", dir), { code: "ERR_APP", message });
     });
   }
 
   it("passes on what the module throws", async (t) => {
     const dir = await writeFiles(t, { "app.mjs": 'throw new RangeError("broken");' });
-    await assert.rejects(importApp("./app.mjs", dir), { name: "RangeError", message: "broken" });
+    await assert.rejects(load("./app.mjs", dir), { name: "RangeError", message: "broken" });
   });
 
   it("does not blame the app's path for a module that the app misses", async (t) => {
     const dir = await writeFiles(t, { "app.mjs": 'import "./missing.mjs";' });
-    await assert.rejects(importApp("./app.mjs", dir), /missing\.mjs/);
+    await assert.rejects(load("./app.mjs", dir), /missing\.mjs/);
   });
 });
