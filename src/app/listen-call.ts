@@ -9,11 +9,14 @@ export type Asked =
   /** A descriptor or a handle. */
   | { readonly kind: "handle" };
 
+type Listener = (...args: unknown[]) => unknown;
+
 /** The arguments of a call of `server.listen()`, in one form. */
 export interface ListenCall {
   readonly asked: Asked;
   readonly options: ListenOptions;
-  readonly callback: (() => void) | undefined;
+  /** Called as a listener of the server. */
+  readonly callback: Listener | undefined;
 }
 
 /** Reads the arguments of `server.listen()` as Node does; undefined for those that Node refuses. */
@@ -22,10 +25,7 @@ export function readListenCall(args: readonly unknown[]): ListenCall | undefined
   const options = readOptions(args);
   const asked = readAsked(options);
   if (asked === undefined) return undefined;
-  const callback = isFunction(last)
-    ? (): void => void Reflect.apply(last, undefined, [])
-    : undefined;
-  return { asked, options, callback };
+  return { asked, options, callback: isFunction(last) ? last : undefined };
 }
 
 /** `port 3000`, for people. */
@@ -65,6 +65,6 @@ function isNumeric(text: string): boolean {
   return text.trim() !== "" && Number(text) >= 0;
 }
 
-function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
+function isFunction(value: unknown): value is Listener {
   return typeof value === "function";
 }

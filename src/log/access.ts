@@ -1,9 +1,9 @@
 import type { AccessLogFormat } from "../config/config.ts";
-import type { Clock } from "../lifecycle/deadline.ts";
+import { backgroundClock, type Clock } from "../lifecycle/deadline.ts";
 import type { AccessEntry, AccessFormat } from "./access-entry.ts";
 import { createCombinedFormat } from "./combined-format.ts";
 import { createJsonFormat } from "./json-format.ts";
-import { backgroundClock, LineWriter } from "./line-writer.ts";
+import { LineWriter } from "./line-writer.ts";
 import { createPrettyFormat } from "./pretty-format.ts";
 import { openSink, type Sink } from "./sink.ts";
 

@@ -31,15 +31,6 @@ interface Chunk {
   rest: Buffer;
 }
 
-/** The real time; its timers do not keep the process alive. */
-export const backgroundClock: Clock = {
-  now: () => Date.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs).unref();
-    return () => clearTimeout(timer);
-  },
-};
-
 /**
  * Gathers lines in memory and writes them in batches. One write is under way at a time; what cannot
  * be written is dropped and counted, for a log must not be what a server dies of.

@@ -9,7 +9,7 @@ import { addUpCounts } from "./add-up-counts.ts";
 import { CrashAccount } from "./crash-account.ts";
 import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
-import { judgeEnd } from "./worker-end.ts";
+import { judgeEnd, type EndVerdict } from "./worker-end.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
@@ -280,9 +280,10 @@ export class WorkerSlot {
   #refill(ended: WorkerHandle): void {
     const { clock, random, log, onRestart, oomKills, readSize } = this.#options;
     const { exit, hasBeenReady, livedMs, snapshot } = ended;
-    const { reason, detail } = judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () =>
-      oomKills.claim(),
-    );
+    const { reason, detail }: EndVerdict =
+      ended.wasKilled && !hasBeenReady
+        ? { reason: "start_failed" }
+        : judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () => oomKills.claim());
     const { delayMs, account, isNews } = this.#crashes.note({
       livedMs,
       random: random(),

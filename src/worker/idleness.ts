@@ -7,23 +7,23 @@ export interface Idleness {
 
 /** The idleness of a process whose supervisor is at the other end of its channel. */
 export function watchIdleness(host: NodeJS.Process): Idleness {
-  let stop = (): void => {};
+  let onIdle: (() => void) | undefined;
+  const end = (): void => {
+    if (onIdle !== undefined) host.off("beforeExit", onIdle);
+    host.channel?.ref();
+  };
   return {
     begin() {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const onIdle = (): void => {
+      onIdle = () => {
         // From here on the process ends, unless something keeps it alive again.
-        stop();
+        end();
         resolve();
-      };
-      stop = (): void => {
-        host.off("beforeExit", onIdle);
-        host.channel?.ref();
       };
       host.once("beforeExit", onIdle);
       host.channel?.unref();
       return promise;
     },
-    end: () => stop(),
+    end,
   };
 }

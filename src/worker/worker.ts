@@ -1,11 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { App } from "../app/app.ts";
 import type { EndpointContext } from "../app/context.ts";
-import { createTrustedProxies } from "../app/forwarded.ts";
 import type { ListenCapture } from "../app/listen-capture.ts";
 import type { AppModule } from "../app/load.ts";
-import type { BoundAddress, Config } from "../config/config.ts";
-import { boundAddressOf } from "../config/handed-source.ts";
+import type { Config } from "../config/config.ts";
 import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
 import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
@@ -16,12 +14,13 @@ import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } fro
 import type { TlsCredentials } from "../tls/credentials.ts";
 import { startApp } from "./app-start.ts";
 import { CounterWriter } from "./counter-writer.ts";
+import { createEndpointContext } from "./endpoint-context.ts";
 import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
 import type { Idleness } from "./idleness.ts";
 import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { readLoopStats } from "./loop-stats.ts";
-import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
+import { createRequestRecorder, NO_RECORDER, type RequestRecorder } from "./request-recorder.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
 /** How long connections may take to learn from an answer that we close. */
@@ -162,13 +161,7 @@ export class Worker {
     const counterWriter = new CounterWriter(config.endpoints.length, command.counterDescriptor);
     this.#counters = counterWriter;
     const servers = config.endpoints.map((endpoint, index) => {
-      const bound = boundAddressOf(endpoint);
-      const context: EndpointContext = {
-        name: endpoint.name,
-        server: serverAddressOf(bound),
-        scheme: endpoint.tls === undefined ? "http" : "https",
-        trusted: createTrustedProxies(proxiesOn(bound, config)),
-      };
+      const context = createEndpointContext(endpoint, config);
       const recorder = this.#createRecorder(config, context);
       return new EndpointServer({
         endpoint,
@@ -214,10 +207,7 @@ export class Worker {
     this.drain(graceMs);
   }
 
-  #createRecorder(
-    config: Config,
-    context: EndpointContext,
-  ): ReturnType<typeof createRequestRecorder> {
+  #createRecorder(config: Config, context: EndpointContext): RequestRecorder {
     if (config.log.accessLog === "off" || this.#accessLog === undefined) return NO_RECORDER;
     return createRequestRecorder(this.#accessLog, context);
   }
@@ -291,6 +281,9 @@ export class Worker {
     this.#capture?.release();
     const { process } = this.#host;
     if (this.#capture?.server === undefined || process === undefined) return;
+    // It may end the process by a signal, of which nobody here hears.
+    this.flushSync();
+    this.#push();
     const idle = process.idleness.begin();
     if (process.tellApp()) await idle;
     process.idleness.end();
@@ -309,21 +302,5 @@ export class Worker {
 
   #fail(error: unknown): void {
     this.#host.report({ type: "failed", error: describeError(error) });
-  }
-}
-
-/** A TCP peer whose address is not known any more must not pass for one on a Unix socket. */
-function proxiesOn({ kind }: BoundAddress, { trustedProxies }: Config): readonly string[] {
-  return kind === "tcp" ? trustedProxies.filter((entry) => entry !== "unix") : trustedProxies;
-}
-
-function serverAddressOf(endpoint: BoundAddress): EndpointContext["server"] {
-  switch (endpoint.kind) {
-    case "unix":
-      return { path: endpoint.path };
-    case "abstract":
-      return { path: `@${endpoint.abstractName}` };
-    case "tcp":
-      return { host: endpoint.host, port: endpoint.port };
   }
 }

@@ -92,7 +92,7 @@ describe("resolveConfig", () => {
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
-        "worker-timeout": "9s", takeover: "",
+        "worker-timeout": "9s", takeover: "", "app-server": "3000", "wait-ready": "", "start-timeout": "10s",
       },
     }); // prettier-ignore
     assert.deepEqual(config, {
@@ -104,6 +104,9 @@ describe("resolveConfig", () => {
         },
         { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, proxyProtocol: "off", name: "[::]:80" },
       ],
+      appServer: { kind: "port", port: 3000 },
+      waitReady: true,
+      startTimeoutMs: 10_000,
       takeover: true,
       ops: { host: "::", port: 0 },
       probe: { host: "::1", port: 81 },

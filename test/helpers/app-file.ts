@@ -10,13 +10,18 @@ export interface ServingFile extends Serving {
   readonly rewrite: (code: string) => Promise<void>;
 }
 
+export interface CodeOptions extends ServingOptions {
+  /** Name of the app's file, whose ending says what it is (app.mjs). */
+  readonly file?: string;
+}
+
 /** Serves an app of which this is the code. */
 export async function serveCode(
   scope: Scope,
   code: string,
-  options: ServingOptions = {},
+  { file: name = "app.mjs", ...options }: CodeOptions = {},
 ): Promise<ServingFile> {
-  const file = join(await tempDir(scope), "app.mjs");
+  const file = join(await tempDir(scope), name);
   const rewrite = (version: string): Promise<void> => writeFile(file, version);
   await rewrite(code);
   return { ...(await serveApp(scope, relative(fixture("."), file), options)), rewrite };

@@ -14,6 +14,9 @@ describe("reloadConfig", () => {
     { drain: { delayMs: 1, untilGone: "/run/nginx.pid", gracePeriodMs: 2 } },
     { recycle: { maxRequests: 1, maxLifetimeMs: 2, maxRssBytes: 3 } },
     { workerTimeoutMs: 5_000 },
+    { appServer: { kind: "port", port: 3000 } },
+    { waitReady: true },
+    { startTimeoutMs: 1_000 },
     { trustedProxies: ["10.0.0.0/8"] },
   ];
   for (const changes of fresh) {

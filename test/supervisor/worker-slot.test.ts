@@ -141,6 +141,33 @@ describe("a reload", () => {
     assert.deepEqual([set.restarts.reload, set.restarts.start_failed], [0, 0]);
   });
 
+  it("kills a successor that is not ready in time, and leaves the old ones serving", async () => {
+    const setup = await Setup.serving(2);
+    const reloaded = setup.set.replaceAll(startOf({ startTimeoutMs: 5_000 }));
+    await settle();
+    setup.clock.advance(6_900);
+    assert.equal(setup.worker(2).kills, 0, "it may say itself what is missing");
+    setup.clock.advance(100);
+    const message = "Worker 0 was not ready within 5s";
+    await assert.rejects(reloaded, { code: "ERR_WORKER", message });
+    assert.equal(setup.worker(2).kills, 1);
+    setup.worker(2).exit({ code: null, signal: "SIGKILL" });
+    assert.deepEqual(setup.living, [
+      [0, 100, "ready"],
+      [1, 101, "ready"],
+    ]);
+  });
+
+  it("waits as long as it takes where there is no limit", async () => {
+    const setup = await Setup.serving(1);
+    const reloaded = setup.set.replaceAll(startOf({ startTimeoutMs: 0 }));
+    await settle();
+    setup.clock.advance(24 * 3_600_000);
+    assert.equal(setup.worker(1).kills, 0);
+    await setup.lastIsReady();
+    await reloaded;
+  });
+
   it("goes back to what worked before, for whoever is started next", async () => {
     const setup = await Setup.serving(1);
     const done = setup.set.replaceAll(NEXT);

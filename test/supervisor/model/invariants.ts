@@ -79,7 +79,7 @@ export class Invariants {
     const { set, living, wanted } = this.#world;
     assert.equal(set.size, wanted, "as many slots as were asked for");
     const staying = Map.groupBy(
-      living.filter(({ state }) => state !== "draining"),
+      living.filter(({ state, isKilled }) => state !== "draining" && !isKilled),
       ({ slot }) => slot,
     );
     const extra = [...staying.values()].flatMap((workers) => workers.slice(1));

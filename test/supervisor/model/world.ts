@@ -57,6 +57,7 @@ export class World {
   /** Workers taken away without a successor. */
   #retired = 0;
   #shrinks = 0;
+  readonly #startedAtMs = new Map<ModelWorker, number>();
   readonly #maxRequests: number;
 
   constructor({ size, atLeast, maxRequests, seed }: WorldOptions) {
@@ -175,7 +176,9 @@ export class World {
     };
   };
 
-  #noteStart({ pid, version = "" }: ModelWorker): void {
+  #noteStart(worker: ModelWorker): void {
+    const { pid, version = "" } = worker;
+    this.#startedAtMs.set(worker, this.clock.now());
     if (version === this.version || this.nextVersions.has(version)) return;
     this.offences.push(`worker ${pid} was started with version ${version}, not ${this.version}`);
   }
@@ -196,6 +199,8 @@ export class World {
 
   #noteKill(worker: ModelWorker): void {
     worker.isKilled = true;
+    const startedForMs = this.clock.now() - (this.#startedAtMs.get(worker) ?? 0);
+    if (worker.state === "starting" && startedForMs >= WORKER_START.config.startTimeoutMs) return;
     if (this.clock.now() < (worker.deadlineMs ?? Number.POSITIVE_INFINITY))
       this.offences.push(`worker ${worker.pid} was killed before its deadline`);
   }
