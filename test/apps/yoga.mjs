@@ -1,0 +1,23 @@
+import { createSchema, createYoga } from "graphql-yoga";
+import { createServer } from "node:http";
+import { parts } from "./told.mjs";
+
+const yoga = createYoga({
+  logging: false,
+  schema: createSchema({
+    typeDefs: `
+      type Query { hello(name: String!): String! ip: String }
+      type Mutation { json(value: Int!): Int! }
+      type Subscription { stream: String! }
+    `,
+    resolvers: {
+      Query: {
+        hello: (_, { name }) => `hello ${name}`,
+        ip: (_, __, { req }) => req.socket.remoteAddress,
+      },
+      Mutation: { json: (_, { value }) => value },
+      Subscription: { stream: { subscribe: () => parts(), resolve: (part) => part } },
+    },
+  }),
+});
+createServer(yoga).listen(process.env.PORT || 3000);
