@@ -31,6 +31,7 @@ export class ListenCapture {
   readonly #standIns: StandIn[] = [];
   readonly #original: Listen;
   #server: Server | undefined;
+  #isTaken = false;
   #asked: Asked | undefined;
   /** Where servers of the app really listen. */
   readonly #elsewhere: string[] = [];
@@ -104,11 +105,23 @@ export class ListenCapture {
     return this.#asked.kind === "port" && isSamePort(asked, this.#asked.port);
   }
 
+  /** One that is closed before it could be served was not the one. */
+  #close(server: Server): void {
+    if (server !== this.#server) return;
+    if (this.#isTaken) {
+      this.#options.onClose();
+      return;
+    }
+    this.#server = undefined;
+    this.#asked = undefined;
+    this.release();
+  }
+
   #pretend(server: Server, call: ListenCall): void {
-    const { ownAddress, onClose } = this.#options;
+    const { ownAddress } = this.#options;
     const isTheOne = this.#server === undefined || this.#server === server;
     this.#standIns.push(
-      new StandIn(server, { call, ownAddress, onClose: isTheOne ? onClose : () => {} }),
+      new StandIn(server, { call, ownAddress, onClose: () => this.#close(server) }),
     );
     if (!isTheOne) return;
     this.#server = server;
@@ -118,6 +131,8 @@ export class ListenCapture {
   }
 
   #take(server: Server): void {
+    if (server !== this.#server) return;
+    this.#isTaken = true;
     if (server.listenerCount("request") === 0 && server.listenerCount("stream") > 0)
       this.#taken.reject(refuseStreams());
     else this.#taken.resolve(server);

@@ -31,7 +31,10 @@ export async function serve({ config, reread, host }: ServeInvocation): Promise<
     log,
     version: readVersion(),
     drainSignal: DRAIN_SIGNAL,
-    spawn: config.workers === 0 ? inlineWorker({ log, isPretty, cwd: host.cwd }) : forkWorker,
+    spawn:
+      config.workers === 0
+        ? inlineWorker({ log, isPretty, isMain: true, cwd: host.cwd })
+        : forkWorker,
     onPhase(phase) {
       if (phase !== "ready") log.info({}, phase);
       manager.enter(phase);

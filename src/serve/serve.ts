@@ -35,7 +35,13 @@ export async function serve(options: ServeOptions): Promise<Server> {
     config,
     log,
     version: readVersion(),
-    spawn: inlineWorker({ log, isPretty: false, cwd: process.cwd(), ...toModule(options.app) }),
+    spawn: inlineWorker({
+      log,
+      isPretty: false,
+      isMain: false,
+      cwd: process.cwd(),
+      ...toModule(options.app),
+    }),
     onPhase: (phase) => phase === "draining" && events.server?.emit("draining"),
     onSocket: (endpoint, event) => events.server?.emit(event, endpoint),
   });
@@ -55,6 +61,7 @@ function toFlags(options: ServeOptions): FlagValues {
     "keep-alive-timeout": toDurationText(options.keepAliveTimeout),
     "headers-timeout": toDurationText(options.headersTimeout),
     "request-timeout": toDurationText(options.requestTimeout),
+    "start-timeout": toDurationText(options.startTimeout),
     "drain-delay": toDurationText(options.drainDelay),
     "grace-period": toDurationText(options.gracePeriod),
     "access-log": options.accessLog ?? "off",

@@ -46,6 +46,8 @@ export interface ServeOptions {
   readonly listen?: ListenOptions | readonly ListenOptions[];
   /** Where probes and metrics are served: `HOST:PORT` or host and port (off). */
   readonly ops?: string | { readonly host?: string; readonly port: number };
+  /** How long the app may take to start; 0 is no limit (60s). */
+  readonly startTimeout?: Duration;
   /** Time a `close` may take before what is left is cut: milliseconds or a string such as `30s` (30s). */
   readonly gracePeriod?: Duration;
   /** How long to keep accepting once readiness has failed (0). */

@@ -8,7 +8,7 @@ import type { SpawnWorker } from "./worker-process.ts";
 
 /** Runs a worker in this very process: for `--workers 0` and for programs that embed us. */
 export function inlineWorker(
-  host: Pick<WorkerHost, "app" | "cwd" | "isPretty" | "log">,
+  host: Pick<WorkerHost, "app" | "cwd" | "isMain" | "isPretty" | "log">,
 ): SpawnWorker {
   return (listeners, events) => {
     const report = (fact: Report): void => {

@@ -7,6 +7,7 @@ import { pretendMain } from "../app/main-module.ts";
 import type { OwnAddress } from "../app/stand-in.ts";
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
+import { boundAddressOf } from "../config/handed-source.ts";
 import { OutriggerError } from "../errors.ts";
 import { backgroundClock, Deadline, settledBefore } from "../lifecycle/deadline.ts";
 import type { Logger } from "../log/logger.ts";
@@ -16,8 +17,10 @@ export interface AppStartOptions {
   readonly config: Config;
   readonly log: Logger;
   readonly cwd: string;
-  /** The app where it is not to be imported by name: then its servers are left alone. */
+  /** The app where it is not to be imported by name. */
   readonly module: AppModule | undefined;
+  /** Whether the app is what the process runs: then servers that it lets listen are ours to serve. */
+  readonly isMain: boolean;
   /** Tells when the process has nothing left to do; undefined in a process that we share. */
   readonly idleness: Idleness | undefined;
   /** Resolves when the app has called `process.send("ready")`. */
@@ -53,7 +56,7 @@ async function runStart(options: AppStartOptions, signal: AbortSignal): Promise<
     if (await settledBefore(step, signal)) return await step;
     throw refuse(what);
   };
-  const capture = options.module === undefined ? createCapture(options) : undefined;
+  const capture = options.isMain ? createCapture(options) : undefined;
   const loading = options.module ?? load(options);
   const module = await inTime(Promise.resolve(loading), "its module was not loaded to the end");
   const app = adaptApp(module, { log, createContext: getContext, capture });
@@ -64,9 +67,9 @@ async function runStart(options: AppStartOptions, signal: AbortSignal): Promise<
   return { app, capture };
 }
 
-async function load({ config, cwd }: AppStartOptions): Promise<AppModule> {
+async function load({ config, cwd, isMain }: AppStartOptions): Promise<AppModule> {
   const path = await findApp(config.app, cwd);
-  pretendMain(path);
+  if (isMain) pretendMain(path);
   return await importApp(path);
 }
 
@@ -109,15 +112,15 @@ function createCapture({ config, log, ...options }: AppStartOptions): ListenCapt
 
 /** Apps that ask for any port and look which want a number: so an address of TCP goes first. */
 function ownAddressOf({ endpoints }: Config): OwnAddress {
-  const tcp = endpoints.find(({ kind }) => kind === "tcp");
-  const [endpoint] = tcp === undefined ? endpoints : [tcp];
-  if (endpoint === undefined) throw new TypeError("There is no endpoint to tell the app of");
-  switch (endpoint.kind) {
+  const addresses = endpoints.map(boundAddressOf);
+  const address = addresses.find(({ kind }) => kind === "tcp") ?? addresses[0];
+  if (address === undefined) throw new TypeError("There is no endpoint to tell the app of");
+  switch (address.kind) {
     case "tcp":
-      return { host: endpoint.host, port: endpoint.port };
+      return { host: address.host, port: address.port };
     case "unix":
-      return { path: endpoint.path };
+      return { path: address.path };
     case "abstract":
-      return { path: `\0${endpoint.abstractName}` };
+      return { path: `\0${address.abstractName}` };
   }
 }

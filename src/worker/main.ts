@@ -46,6 +46,7 @@ async function create({ config, slot }: StartCommand): Promise<Worker> {
     cwd: process.cwd(),
     report,
     readySignal,
+    isMain: true,
     clock: backgroundClock,
     process: { idleness: watchIdleness(process), tellApp: () => signals.tell() },
     openTarget: ({ descriptor }) => ({ fd: descriptor }),

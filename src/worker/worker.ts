@@ -39,6 +39,8 @@ export interface WorkerHost {
   openTarget(grant: ListenerGrant): ListenTarget;
   /** Where the app comes from when it is not to be imported by name. */
   readonly app?: AppModule;
+  /** Whether the app is what the process runs, and not a part of another program. */
+  readonly isMain: boolean;
   readonly clock: Clock;
   /** Resolves when the app has said that it is ready, where it is asked for that. */
   readonly readySignal: Promise<void>;
@@ -138,13 +140,14 @@ export class Worker {
   }
 
   async #start({ config, listeners, ...command }: StartCommand): Promise<void> {
-    const { log, cwd, readySignal, process, app: module } = this.#host;
+    const { log, cwd, isMain, readySignal, process, app: module } = this.#host;
     for (const entry of Object.entries(command.credentials)) this.#credentials.set(...entry);
     const { app, capture } = await startApp({
       config,
       log,
       cwd,
       module,
+      isMain,
       readySignal,
       idleness: process?.idleness,
       onServerClosed: () => this.#followClose(config.drain.gracePeriodMs),

@@ -1,11 +1,11 @@
 const polka = require("polka");
 const sirv = require("sirv");
-const { json } = require("body-parser");
+const bodyParser = require("body-parser");
 const { Readable } = require("node:stream");
 const { parts } = require("./told.mjs");
 
 polka()
-  .use(json())
+  .use(bodyParser.json())
   .use("static", sirv(`${__dirname}/public`))
   .get("/hello/:name", (req, res) => res.end(`hello ${req.params.name}`))
   .post("/json", (req, res) => res.end(JSON.stringify({ got: req.body.value })))

@@ -255,6 +255,19 @@ describe("an app with several servers", () => {
     assert.equal(await isOpen(serving.port), false);
   });
 
+  it("takes the next when the first is closed before it is served", async (t) => {
+    const serving = await serveModule(
+      t,
+      `const http = require("node:http");
+      const events = [];
+      const first = http.createServer((req, res) => res.end("first")).listen(process.env.PORT, () => first.close(() => {
+        events.push("first closed");
+        http.createServer((req, res) => res.end(JSON.stringify(events))).listen(process.env.PORT);
+      }));`,
+    );
+    assert.deepEqual(await notesOf(serving), ["first closed"]);
+  });
+
   it("opens all of them with --app-server off, and serves the export", async (t) => {
     const code = `require("node:http").createServer((req, res) => res.end("own")).listen(process.env.PORT);
       module.exports = (req, res) => res.end("exported");`;

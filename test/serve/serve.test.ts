@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import net, { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -144,6 +144,29 @@ describe("serve", () => {
     assert.deepEqual(calls, ["startup"]);
     await server.close();
     assert.deepEqual(calls, ["startup", "shutdown"]);
+  });
+
+  it("leaves alone what a module lets listen by itself", async (t) => {
+    const path = join(await tempDir(t), "s");
+    const readListen = (): unknown => Reflect.get(net.Server.prototype, "listen");
+    const before = readListen();
+    const app = join(await tempDir(t), "app.mjs");
+    await writeFile(app, "export const answer = 42;");
+    const refused = /Cannot find an app among the exports \(answer\): expected/;
+    await assert.rejects(serve({ app, listen: path }), refused);
+    assert.equal(readListen(), before);
+    assert.notEqual(process.argv[1], app);
+  });
+
+  it("gives the app as long as it is told to start", async (t) => {
+    const path = join(await tempDir(t), "s");
+    const started = serve({
+      app: { fetch: () => new Response(), startup: () => new Promise(() => {}) },
+      listen: path,
+      startTimeout: "100ms",
+    });
+    const message = 'Cannot start app "app": its startup hook did not end within 100ms';
+    await assert.rejects(started, { code: "ERR_WORKER", message });
   });
 
   it("counts the open connections of each endpoint", async (t) => {

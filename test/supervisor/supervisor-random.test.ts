@@ -46,6 +46,7 @@ async function setUp(t: TestContext): Promise<Setup> {
       app: { default: handler },
       cwd: dir,
       isPretty: false,
+      isMain: false,
       log: silentLogger,
     }),
     version: "0.0.0",

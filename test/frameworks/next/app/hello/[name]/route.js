@@ -1,0 +1,3 @@
+export async function GET(_request, { params }) {
+  return new Response(`hello ${(await params).name}`);
+}

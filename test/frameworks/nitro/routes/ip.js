@@ -1,0 +1,1 @@
+export default defineEventHandler((event) => getRequestIP(event, { xForwardedFor: true }));

@@ -1,0 +1,1 @@
+export const loader = ({ params }) => new Response(`hello ${params.name}`);

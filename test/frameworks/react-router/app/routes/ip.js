@@ -1,0 +1,1 @@
+export const loader = ({ request }) => new Response(request.headers.get("x-forwarded-for"));

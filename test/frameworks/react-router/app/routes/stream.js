@@ -1,0 +1,3 @@
+import { parts } from "../parts.js";
+
+export const loader = () => new Response(parts());

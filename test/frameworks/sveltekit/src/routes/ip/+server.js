@@ -1,0 +1,1 @@
+export const GET = ({ getClientAddress }) => new Response(getClientAddress());

@@ -1,0 +1,3 @@
+import { parts } from "../../lib/parts.js";
+
+export const GET = () => new Response(parts());
