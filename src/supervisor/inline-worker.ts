@@ -3,7 +3,8 @@ import { toListenTarget } from "../listener/descriptor-socket.ts";
 import type { Listener } from "../listener/listener.ts";
 import { systemClock } from "../lifecycle/deadline.ts";
 import type { Report } from "../protocol.ts";
-import { Worker, type WorkerHost } from "../worker/worker.ts";
+import type { WorkerHost } from "../worker/worker-host.ts";
+import { Worker } from "../worker/worker.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
 /** Runs a worker in this very process: for `--workers 0` and for programs that embed us. */

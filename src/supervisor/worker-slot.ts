@@ -1,6 +1,5 @@
-import { formatDuration } from "../config/duration.ts";
 import { describeError } from "../errors.ts";
-import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
+import type { Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
@@ -10,6 +9,7 @@ import { CrashAccount } from "./crash-account.ts";
 import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
 import { judgeEnd, type EndVerdict } from "./worker-end.ts";
+import { startWithin } from "./start-limit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
@@ -20,8 +20,6 @@ const RESPAWN_MS = 1_000;
  * are blocked wait for it, so it has to end.
  */
 const RESCUE_START_MS = 60_000;
-/** How much longer we wait than the worker does, which knows better what is missing. */
-const START_MARGIN_MS = 2_000;
 /** Of failures to make a process, one in so many is worth a log line. */
 const NEWS_EVERY = 60;
 
@@ -124,7 +122,7 @@ export class WorkerSlot {
   async fill(): Promise<void> {
     const { handle, start, limitMs } = this.#spawn();
     this.#current = handle;
-    await this.#inTime(handle, start(), limitMs);
+    await startWithin(handle, start(), { limitMs, clock: this.#options.clock });
   }
 
   /** Fills a new slot; one whose worker cannot start is given up as if it were retired. */
@@ -155,9 +153,8 @@ export class WorkerSlot {
     this.#others.add(successor);
     this.#successions += 1;
     const withoutLimitMs = blocked === undefined ? 0 : RESCUE_START_MS;
-    await this.#inTime(successor, start(), limitMs || withoutLimitMs).finally(
-      () => (this.#successions -= 1),
-    );
+    const limit = { limitMs: limitMs || withoutLimitMs, clock: this.#options.clock };
+    await startWithin(successor, start(), limit).finally(() => (this.#successions -= 1));
     const isTaken = this.ready !== undefined && this.ready !== blocked;
     if (blocked !== undefined && (isTaken || this.#isRetired)) {
       void successor.drain(this.#options.clock.now() + readGraceMs());
@@ -196,20 +193,6 @@ export class WorkerSlot {
   stopRestart(): void {
     this.#cancelRestart?.();
     this.#cancelRestart = undefined;
-  }
-
-  /** Kills a worker whose start takes too long, and does not wait for its end; 0 is no limit. */
-  async #inTime(worker: WorkerHandle, started: Promise<void>, limitMs: number): Promise<void> {
-    if (limitMs === 0) return await started;
-    const deadline = new Deadline(limitMs + START_MARGIN_MS, this.#options.clock);
-    try {
-      if (await settledBefore(started, deadline.signal)) return;
-    } finally {
-      deadline.clear();
-    }
-    // One that drains has a deadline of its own.
-    if (worker.state === "starting") throw worker.giveUp(formatDuration(limitMs));
-    await started;
   }
 
   #spawn(): { handle: WorkerHandle; start: () => Promise<void>; limitMs: number } {

@@ -2,24 +2,22 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { App } from "../app/app.ts";
 import type { EndpointContext } from "../app/context.ts";
 import type { ListenCapture } from "../app/listen-capture.ts";
-import type { AppModule } from "../app/load.ts";
 import type { Config } from "../config/config.ts";
 import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
-import { Deadline, settledBefore, type Clock } from "../lifecycle/deadline.ts";
+import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
 import { createAccessLog, type AccessLog } from "../log/access.ts";
-import type { Logger } from "../log/logger.ts";
 import { ProcessMonitor } from "../process-stats.ts";
-import type { Command, ListenerGrant, Report, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
+import type { Command, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import { startApp } from "./app-start.ts";
 import { CounterWriter } from "./counter-writer.ts";
 import { createEndpointContext } from "./endpoint-context.ts";
-import { EndpointServer, type ListenTarget } from "./endpoint-server.ts";
+import { EndpointServer } from "./endpoint-server.ts";
 import { HealthPoll } from "./health-poll.ts";
-import type { Idleness } from "./idleness.ts";
 import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { readLoopStats } from "./loop-stats.ts";
+import type { WorkerHost } from "./worker-host.ts";
 import { createRequestRecorder, NO_RECORDER, type RequestRecorder } from "./request-recorder.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
@@ -27,30 +25,6 @@ const SNAPSHOT_INTERVAL_MS = 1_000;
 const LAME_DUCK_MS = 500;
 /** What the app's shutdown hook gets even when the grace period is over. */
 const LEAST_SHUTDOWN_MS = 500;
-
-/** What surrounds a worker: a process of its own, or the program that embeds us. */
-export interface WorkerHost {
-  readonly log: Logger;
-  readonly cwd: string;
-  /** Access lines for people instead of JSON. */
-  readonly isPretty: boolean;
-  report(report: Report): void;
-  /** What to listen on for a grant. */
-  openTarget(grant: ListenerGrant): ListenTarget;
-  /** Where the app comes from when it is not to be imported by name. */
-  readonly app?: AppModule;
-  /** Whether the app is what the process runs, and not a part of another program. */
-  readonly isMain: boolean;
-  readonly clock: Clock;
-  /** Resolves when the app has said that it is ready, where it is asked for that. */
-  readonly readySignal: Promise<void>;
-  /** The process, where it is the worker's own. */
-  readonly process?: {
-    readonly idleness: Idleness;
-    /** Calls the listeners that the app has for stop signals; returns whether there are any. */
-    readonly tellApp: () => boolean;
-  };
-}
 
 /** Loads the app, serves it on the listeners it was granted, counts, and drains when told. */
 export class Worker {
