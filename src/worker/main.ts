@@ -95,5 +95,6 @@ function takeChannel(): (message: Report, onSent?: () => void) => void {
   if (original === undefined) {
     throw new TypeError("worker/main is started by the supervisor, not by hand");
   }
-  return (message, onSent) => void original(message, undefined, undefined, onSent);
+  // With no callback, a supervisor that died a moment ago would be an error that ends us.
+  return (message, onSent = () => {}) => void original(message, undefined, undefined, onSent);
 }

@@ -27,6 +27,7 @@ import { NOBODY, startProgramAs } from "../helpers/other-user.ts";
 import { makePlace } from "../helpers/place.ts";
 import { runningInGroup } from "../helpers/process-group.ts";
 import { startProgram, type Program, type ProgramOptions } from "../helpers/program.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";
 import { accepted } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -195,6 +196,23 @@ describe("a supervisor that is killed", () => {
       (await knock(path)) === "ECONNREFUSED" ? true : undefined;
     await eventually(NOTICED_WITHIN_MS, refuses, "the orphan to stop accepting");
     await answer;
+    await untilGone(program);
+  });
+
+  it("leaves a worker that goes on although it has something to report", TIMEOUT, async (t) => {
+    const { path } = await makePlace(t);
+    const program = start(t, path);
+    await program.ready();
+    const { answer } = await startSlowRequest({ socketPath: path });
+    const [worker = NaN] = program.workerPids();
+    process.kill(worker, "SIGSTOP");
+    program.signal("SIGKILL");
+    await untilKilled(program);
+    // Whatever its loop sees first when it wakes up: a client, or that nobody listens any more.
+    const client = await RawClient.open(t, { path });
+    process.kill(worker, "SIGCONT");
+    assert.match(await within(GONE_WITHIN_MS, answer, "the answer"), /chunk 9\n$/);
+    await client.close();
     await untilGone(program);
   });
 
