@@ -27,6 +27,8 @@ export const REJECT_REASONS = [
   "bad_request",
   "headers_too_large",
   "request_timeout",
+  "request_line_too_long",
+  "body_too_large",
   "proxy_protocol",
 ] as const;
 

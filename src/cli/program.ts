@@ -98,7 +98,8 @@ Forms of an endpoint:
   @name                                  Linux abstract socket
   127.0.0.1:8000, [::1]:8000, :8000      TCP
   systemd:NAME, fd:N                     a listening socket that we are handed
-  Each may end in ?key=value&...: mode, group, owner (Unix sockets), backlog, max-connections, name.
+  Each may end in ?key=value&...: mode, group, owner (Unix sockets), backlog, max-connections,
+  max-header-size, max-headers, max-request-line, max-body-size, name.
 
 Variables and config keys:
   ${flagOf("grace-period")} is also ${variableOf("grace-period")}, and "grace-period" in the config file,

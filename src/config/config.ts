@@ -1,3 +1,5 @@
+import type { RequestLimits } from "./limits.ts";
+
 /** How an endpoint speaks TLS. */
 export interface TlsConfig {
   /** Absolute path of the certificate, PEM; those of the authorities between it and the root follow it. */
@@ -19,6 +21,7 @@ interface AppEndpointOptions {
   readonly backlog: number;
   /** Open connections per worker above which further ones are answered 503; 0 is no limit. */
   readonly maxConnections: number;
+  readonly limits: RequestLimits;
   readonly proxyProtocol: ProxyProtocolMode;
   /** Absent where connections are not encrypted. */
   readonly tls?: TlsConfig;
@@ -193,6 +196,7 @@ export const DEFAULTS = {
   workerTimeoutMs: 30_000,
   backlog: 4096,
   maxConnections: 0,
+  limits: { headerBytes: 16_384, headerCount: 1_000, requestLineBytes: 8_192, bodyBytes: 0 },
   proxyProtocol: "off",
   keepAliveTimeoutMs: 75_000,
   headersTimeoutMs: 60_000,

@@ -1,4 +1,5 @@
 import type { HttpVersions, ProxyProtocolMode, TlsConfig } from "./config.ts";
+import { LIMIT_NAMES, LIMIT_OPTIONS, type LimitName } from "./limits.ts";
 import { suggestNearest } from "./nearest.ts";
 import { parseTls, TLS_KEYS } from "./tls-options.ts";
 import { ValueError } from "./value-error.ts";
@@ -11,6 +12,8 @@ export interface EndpointOptions {
   readonly owner: string | undefined;
   readonly backlog: number | undefined;
   readonly maxConnections: number | undefined;
+  /** Those of a request that were given. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
   readonly proxyProtocol: ProxyProtocolMode | undefined;
   readonly name: string | undefined;
   readonly http: HttpVersions | undefined;
@@ -22,7 +25,7 @@ export interface EndpointOptions {
 export const FILE_OPTIONS = ["mode", "group", "owner"] as const;
 
 const KEYS = [
-  ...FILE_OPTIONS, "backlog", "max-connections", "name",
+  ...FILE_OPTIONS, "backlog", "max-connections", ...LIMIT_NAMES, "name",
   "http", ...TLS_KEYS, "proxy-protocol",
 ] as const; // prettier-ignore
 
@@ -38,6 +41,7 @@ export function parseEndpointOptions(query: string): EndpointOptions {
     owner: readOption(pairs, "owner", parseAccount),
     backlog: readOption(pairs, "backlog", parseBacklog),
     maxConnections: readOption(pairs, "max-connections", parseCount),
+    limits: readLimits(pairs),
     proxyProtocol: readOption(pairs, "proxy-protocol", parseProxyProtocol),
     name: readOption(pairs, "name", parseEndpointName),
     http: readOption(pairs, "http", parseHttpVersions),
@@ -80,6 +84,13 @@ function readOption<T>(pairs: Pairs, key: Key, parse: (text: string) => T): T | 
       ? refuse(text, `${key} "${text}" is refused, ${thrown.reason}`)
       : thrown;
   }
+}
+
+function readLimits(pairs: Pairs): EndpointOptions["limits"] {
+  const given = LIMIT_NAMES.filter((name) => pairs.has(name));
+  return Object.fromEntries(
+    given.map((name) => [name, readOption(pairs, name, LIMIT_OPTIONS[name].parse)]),
+  );
 }
 
 function parseProxyProtocol(text: string): ProxyProtocolMode {

@@ -9,6 +9,7 @@ import {
   type UnixEndpoint,
 } from "./config.ts";
 import { FILE_OPTIONS, parseEndpointOptions, type EndpointOptions } from "./endpoint-options.ts";
+import { chooseLimits, formatLimits, type RequestLimits } from "./limits.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHandedSource } from "./handed-source.ts";
 import { parseHostPort } from "./host-port.ts";
@@ -32,6 +33,7 @@ export interface EndpointContext {
   readonly cwd: string;
   readonly backlog: number;
   readonly maxConnections: number;
+  readonly limits: RequestLimits;
 }
 
 /** The part of an endpoint that says where it is. */
@@ -62,6 +64,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["owner", file?.owner],
     ["backlog", endpoint.backlog],
     ["max-connections", endpoint.maxConnections],
+    ...formatLimits(endpoint.limits, DEFAULTS.limits),
     ["proxy-protocol", endpoint.proxyProtocol === "off" ? undefined : endpoint.proxyProtocol],
     ["name", endpoint.name],
     ["http", endpoint.http],
@@ -108,6 +111,7 @@ function combine(
   const common = {
     backlog: options?.backlog ?? context.backlog,
     maxConnections: options?.maxConnections ?? context.maxConnections,
+    limits: chooseLimits((name) => options?.limits[name], context.limits),
     proxyProtocol: options?.proxyProtocol ?? DEFAULTS.proxyProtocol,
     name: options?.name,
     ...(options?.http && { http: options.http }),

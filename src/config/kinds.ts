@@ -2,6 +2,7 @@ import type { AppServerChoice, OpsEndpoint } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHostPort } from "./host-port.ts";
+import { parseHeaderSize } from "./limits.ts";
 import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
 import {
@@ -48,6 +49,7 @@ export const ACCOUNT: ValueKind<string> = one("GROUP", parseAccount, (account) =
 export const MODE: ValueKind<number> = one("MODE", parseMode, formatMode);
 export const DURATION: ValueKind<number> = one("DURATION", parseDuration, formatDuration);
 export const SIZE: ValueKind<number> = one("SIZE", parseSize, formatSize);
+export const HEADER_SIZE: ValueKind<number> = one("SIZE", parseHeaderSize, formatSize);
 export const COUNT: ValueKind<number> = numeric("N", parseCount);
 export const POSITIVE_COUNT: ValueKind<number> = numeric("N", parsePositiveCount);
 export const BACKLOG: ValueKind<number> = numeric("N", parseBacklog);

@@ -28,6 +28,10 @@ export interface OptionValues {
   readonly "max-lifetime": number;
   readonly "max-rss": number;
   readonly "worker-timeout": number;
+  readonly "max-header-size": number;
+  readonly "max-headers": number;
+  readonly "max-request-line": number;
+  readonly "max-body-size": number;
   readonly "keep-alive-timeout": number;
   readonly "headers-timeout": number;
   readonly "request-timeout": number;

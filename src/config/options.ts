@@ -1,7 +1,8 @@
 /** The one table of everything that can be set; help, documentation and the resolver read it. */
 import { DEFAULTS, type AccessLogFormat, type BalanceMode, type LogLevel } from "./config.ts";
 import {
-  ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS, POSITIVE_COUNT, PROXIES, SIZE,
+  ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, HEADER_SIZE, MODE, OPS,
+  POSITIVE_COUNT, PROXIES, SIZE,
   SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
 import type { OptionValues } from "./option-values.ts";
@@ -189,6 +190,31 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     description: "how long receiving a whole request may take; 0 is no limit",
     kind: DURATION,
     default: DURATION.format(DEFAULTS.requestTimeoutMs).toString(),
+  },
+  "max-header-size": {
+    group: "HTTP",
+    description: "size of request line and headers together, above which a request is answered 431",
+    kind: HEADER_SIZE,
+    default: SIZE.format(DEFAULTS.limits.headerBytes).toString(),
+  },
+  "max-headers": {
+    group: "HTTP",
+    description: "headers above which a request is answered 431; 0 is no limit",
+    kind: COUNT,
+    default: DEFAULTS.limits.headerCount,
+  },
+  "max-request-line": {
+    group: "HTTP",
+    description:
+      "size of the request line above which a request is answered 414; 0 leaves it to --max-header-size",
+    kind: SIZE,
+    default: SIZE.format(DEFAULTS.limits.requestLineBytes).toString(),
+  },
+  "max-body-size": {
+    group: "HTTP",
+    description: "size of a body above which a request is answered 413; 0 is no limit",
+    kind: SIZE,
+    default: SIZE.format(DEFAULTS.limits.bodyBytes).toString(),
   },
   "trusted-proxies": {
     group: "HTTP",

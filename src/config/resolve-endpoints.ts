@@ -2,6 +2,7 @@ import { OutriggerError } from "../errors.ts";
 import { DEFAULTS, type Endpoint } from "./config.ts";
 import { nameEndpoints } from "./endpoint-names.ts";
 import { parseEndpoint, type EndpointContext, type UnnamedEndpoint } from "./endpoint.ts";
+import { chooseLimits } from "./limits.ts";
 import { choose, withPlace, type Chosen, type Layer } from "./layers.ts";
 import { parseSocketPath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
@@ -15,6 +16,7 @@ export function resolveEndpoints(layers: readonly Layer[], cwd: string): readonl
     cwd,
     backlog: choose(layers, "backlog")?.value ?? DEFAULTS.backlog,
     maxConnections: choose(layers, "max-connections")?.value ?? DEFAULTS.maxConnections,
+    limits: chooseLimits((name) => choose(layers, name)?.value, DEFAULTS.limits),
   };
   const winner = layers.find(({ values }) => values.has("listen") || values.has("socket"));
   const socket = winner && choose([winner], "socket");
@@ -40,6 +42,7 @@ function readSocket(
     owner: undefined,
     backlog: context.backlog,
     maxConnections: context.maxConnections,
+    limits: context.limits,
     proxyProtocol: DEFAULTS.proxyProtocol,
     name: undefined,
   };

@@ -2,7 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { App } from "../app/app.ts";
 import type { HttpConfig } from "../config/config.ts";
+import type { RequestLimits } from "../config/limits.ts";
 import type { CloseReason, RejectReason } from "../counters.ts";
+import type { Refused } from "./refusal.ts";
 
 /** One ended request, as metrics and the access log want it. */
 export interface Exchange {
@@ -15,6 +17,8 @@ export interface Exchange {
   /** Bytes sent, the head included; 0 unless `measureBytes` is set. */
   readonly bytesSent: number;
   readonly durationSeconds: number;
+  /** Why we answered in the place of the app, which had begun; undefined when it was the app's answer. */
+  readonly refusedFor: RejectReason | undefined;
   /** When it ended, on the clock of `performance.now()`, in milliseconds. */
   readonly endedAt: number;
   readonly request: IncomingMessage;
@@ -24,8 +28,10 @@ export interface Exchange {
 export interface EngineEvents {
   requestStarted(socket: Socket): void;
   requestEnded(exchange: Exchange): void;
-  /** The peer sent something that is no request; it was answered and the connection is closing. */
+  /** We answered ourselves, and the connection is closing; the request is one that ends, or comes with `refused`. */
   rejected(reason: RejectReason): void;
+  /** We answered ourselves what the app was never given. */
+  refused(refused: Refused): void;
   /** Our own end-to-end check came in on this connection and was answered. */
   checked(socket: Socket): void;
   /** Why this connection will have closed, for only the engine knows; until it says otherwise. */
@@ -37,6 +43,7 @@ export interface EngineEvents {
 export interface EngineOptions {
   readonly app: App;
   readonly http: HttpConfig;
+  readonly limits: RequestLimits;
   readonly events: EngineEvents;
   /** Request target of the end-to-end check, which never reaches the app. */
   readonly checkTarget: string;

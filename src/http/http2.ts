@@ -5,6 +5,8 @@ import { carry } from "../app/context.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
+import { BAD_REQUEST, TUNNEL_REFUSED } from "./refusal.ts";
+import type { RequestLine } from "./request-line.ts";
 import { StreamSocket } from "./stream-socket.ts";
 
 /** Once we said goodbye, how long a session may stay without a request. */
@@ -15,7 +17,7 @@ const LINGER_MS = 2_000;
 
 /** What one session may make us keep or do; what goes beyond ends it. */
 const LIMITS = {
-  settings: { maxConcurrentStreams: 128, maxHeaderListSize: 16_384, enableConnectProtocol: false },
+  settings: { maxConcurrentStreams: 128, enableConnectProtocol: false },
   maxHeaderListPairs: 128,
   maxSessionMemory: 10,
   maxSettings: 32,
@@ -56,7 +58,11 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       shed() {},
     },
   });
-  const server = http2.createServer(LIMITS);
+  const { headerBytes } = options.limits;
+  const server = http2.createServer({
+    ...LIMITS,
+    settings: { ...LIMITS.settings, maxHeaderListSize: headerBytes },
+  });
   server.on("session", (session) => adopt(session));
 
   function adopt(session: ServerHttp2Session): void {
@@ -123,8 +129,10 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     const head = isTunnel ? undefined : writeRequestHead({ headers, raw, hasBody });
     if (head === undefined) {
       events.rejected("bad_request");
+      const refusal = isTunnel ? TUNNEL_REFUSED : BAD_REQUEST;
+      events.refused({ refusal, socket, line: lineOf(headers), bytesSent: 0 });
       stream.on("error", () => {});
-      stream.respond({ ":status": isTunnel ? 501 : 400 }, { endStream: true });
+      stream.respond({ ":status": refusal.status }, { endStream: true });
       return;
     }
     const below = new StreamSocket(stream, head, socket);
@@ -157,6 +165,13 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
+}
+
+function lineOf(headers: IncomingHttpHeaders): RequestLine | undefined {
+  const { ":method": method, ":path": target = "-" } = headers;
+  return typeof method === "string" && typeof target === "string"
+    ? { method, target, httpVersion: "2.0" }
+    : undefined;
 }
 
 interface StreamRequest {

@@ -3,11 +3,18 @@ import type { Socket } from "node:net";
 // The global of this name is a getter: 90 ns a request on top of what the clock takes.
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
-import type { RejectReason } from "../counters.ts";
-import { errnoOf } from "../errors.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { findExcess, limitBody } from "./excess.ts";
 import { answerAndHangUp } from "./hang-up.ts";
 import { IdleTimeouts } from "./idle-timeouts.ts";
+import { readParseFailure } from "./parse-failure.ts";
+import {
+  BAD_REQUEST,
+  BODY_TOO_LARGE,
+  EXPECTATION_FAILED,
+  formatRefusal,
+  type Refusal,
+} from "./refusal.ts";
 
 /** How often header and request timeouts are looked at. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
@@ -16,23 +23,9 @@ const GOODBYE_MS = 500;
 /** nginx's status for a client that left before its response was complete. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-interface Rejection {
-  readonly reason: RejectReason;
-  readonly statusLine: string;
-}
-
-const BAD_REQUEST: Rejection = { reason: "bad_request", statusLine: "400 Bad Request" };
-const REJECTIONS: Readonly<Record<string, Rejection>> = {
-  HPE_HEADER_OVERFLOW: {
-    reason: "headers_too_large",
-    statusLine: "431 Request Header Fields Too Large",
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: { reason: "request_timeout", statusLine: "408 Request Timeout" },
-};
-
 /** Serves HTTP/1.1 through `node:http`. */
 export function createNodeEngine(options: EngineOptions): HttpEngine {
-  const { app, events, checkTarget } = options;
+  const { app, events, checkTarget, limits } = options;
   const sockets = new Set<Socket>();
   /** Connections whose next request is to be the last. */
   const shedding = new Set<Socket>();
@@ -43,6 +36,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     readonly startedAt = performance.now();
     /** The app has been given the request, and its end was not told yet. */
     isOpen = false;
+    /** What we answered in the place of the app. */
+    refusal: Refusal | undefined;
 
     /**
      * node:http calls this when a response is all with the kernel, just before it sets the idle
@@ -70,7 +65,10 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     events.requestEnded({
       method: request.method,
       target: request.url,
-      status: response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST,
+      status:
+        response.refusal?.status ??
+        (response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST),
+      refusedFor: response.refusal?.reason,
       httpVersion: request.httpVersion,
       bytesSent: options.measureBytes ? measureBytes(socket) : 0,
       durationSeconds: (endedAt - response.startedAt) / 1_000,
@@ -89,11 +87,16 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 
   function onRequest(request: IncomingMessage, response: TimedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
-    if (lacksHost(request)) return refuse(response, 400);
     const { socket } = request;
+    // What still comes behind an answer of ours is for nobody.
+    if (socket.writableEnded) return;
+    const refusal = lacksHost(request) ? BAD_REQUEST : findExcess(request, limits);
+    if (refusal !== undefined) return refuse(refusal, request, response);
     events.requestStarted(socket);
     response.isOpen = true;
     if (response.socket === null) endWithClose(response, socket);
+    if (limits.bodyBytes > 0)
+      limitBody(request, limits.bodyBytes, () => cutShort(BODY_TOO_LARGE, response, socket));
     if (isClosing) response.shouldKeepAlive = false;
     else if (shedding.size > 0) shedAfter(request, response);
     app.handle(request, response);
@@ -111,33 +114,82 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     response.end();
   }
 
-  /** A request that is none; node:http would answer it by itself, and nobody would count it. */
-  function refuse(response: ServerResponse, status: 400 | 417): void {
-    events.rejected("bad_request");
+  /** A request that is none, or too much of one; node:http would answer it by itself, and nobody would count it. */
+  function refuse(refusal: Refusal, request: IncomingMessage, response: TimedResponse): void {
+    const { socket } = request;
+    events.rejected(refusal.reason);
+    const tell = (bytesSent: number): void =>
+      events.refused({
+        refusal,
+        socket,
+        request,
+        bytesSent,
+        durationSeconds: secondsSince(response),
+      });
+    // Its body is of no use, but a peer that sends it must get to read our answer.
+    request.resume();
+    if (response.socket === socket) {
+      const answer = formatRefusal(refusal);
+      answerAndHangUp(socket, answer);
+      tell(answer.length);
+      return;
+    }
+    // Responses to what was asked before come first.
+    response.on("close", () => tell(measureBytes(socket)));
     response.shouldKeepAlive = false;
-    response.statusCode = status;
+    response.statusCode = refusal.status;
     response.end();
+  }
+
+  /** Answers in the place of the app, if it has not begun to; to the app its client is gone. */
+  function cutShort(refusal: Refusal, response: TimedResponse, socket: Socket): void {
+    events.rejected(refusal.reason);
+    response.refusal = refusal;
+    if (response.headersSent || response.socket !== socket) {
+      socket.destroy();
+      return;
+    }
+    // Without its connection: what the app may still say would follow our answer.
+    response.detachSocket(socket);
+    answerAndHangUp(socket, formatRefusal(refusal));
+    endRequest(response, socket);
+    socket.once("close", () => response.destroy());
+  }
+
+  function refuseUpgrade(refusal: Refusal, request: IncomingMessage): void {
+    const { socket } = request;
+    const answer = formatRefusal(refusal);
+    events.rejected(refusal.reason);
+    events.refused({ refusal, socket, request, bytesSent: answer.length });
+    answerAndHangUp(socket, answer);
   }
 
   function onClientError(error: Error, socket: Duplex): void {
     // It was answered already, and goes on sending.
     if (socket.writableEnded) return;
-    const code = errnoOf(error) ?? "";
-    const rejection = REJECTIONS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
-    if (rejection === undefined || !socket.writable || isAnswering(socket)) {
+    const failure = readParseFailure(error);
+    if (failure === undefined || !socket.writable || isAnswering(socket)) {
       socket.destroy();
       return;
     }
-    events.rejected(rejection.reason);
-    answerAndHangUp(
-      socket,
-      `HTTP/1.1 ${rejection.statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-    );
+    const { refusal, line } = failure;
+    const response = responseOn(socket);
+    // The rest of a request that the app has already; whoever hangs up within it has given it up.
+    if (response instanceof TimedResponse && !response.req.complete) {
+      if (failure.isCutOff) socket.destroy();
+      else cutShort(refusal, response, response.req.socket);
+      return;
+    }
+    events.rejected(refusal.reason);
+    const answer = formatRefusal(refusal);
+    answerAndHangUp(socket, answer);
+    events.refused({ refusal, socket, line, bytesSent: answer.length });
   }
 
   const server = http.createServer(
     {
       ServerResponse: TimedResponse,
+      maxHeaderSize: limits.headerBytes,
       keepAliveTimeout: options.http.keepAliveTimeoutMs,
       headersTimeout: options.http.headersTimeoutMs,
       requestTimeout: options.http.requestTimeoutMs,
@@ -147,10 +199,21 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     onRequest,
   );
   server.on("clientError", onClientError);
-  server.on("checkExpectation", (_request, response) => refuse(response, 417));
+  // We count them ourselves: node:http would leave out what is above its limit, and tell nobody.
+  server.maxHeadersCount = 0;
+  server.on("checkExpectation", (request, response) =>
+    refuse(EXPECTATION_FAILED, request, response),
+  );
+  // Who waits for a word before it sends a body is told that it is too large instead.
+  server.on("checkContinue", (request, response) => {
+    if (findExcess(request, limits) === undefined) response.writeContinue();
+    onRequest(request, response);
+  });
   const { upgrade } = app;
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
+      const refusal = findExcess(request, limits);
+      if (refusal !== undefined) return refuseUpgrade(refusal, request);
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
       socket.on("error", () => socket.destroy());
       upgrade(request, socket, head);
@@ -218,6 +281,10 @@ function measureBytes(socket: MeasuredSocket): number {
   const before = socket[SENT_BEFORE] ?? 0;
   socket[SENT_BEFORE] = bytesWritten;
   return bytesWritten - before;
+}
+
+function secondsSince({ startedAt }: { readonly startedAt: number }): number {
+  return (performance.now() - startedAt) / 1_000;
 }
 
 /** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */

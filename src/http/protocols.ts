@@ -6,12 +6,10 @@ import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { lookAtFirstBytes } from "./first-bytes.ts";
 import { createHttp2Engine } from "./http2.ts";
 import { createNodeEngine } from "./node.ts";
+import { formatRefusal, REQUEST_TIMEOUT, WRONG_VERSION, type Refusal } from "./refusal.ts";
 
 /** What a connection begins with that speaks HTTP/2 (RFC 9113, section 3.4). */
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-const WRONG_VERSION =
-  "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
   auto: ["h2", "http/1.1"],
@@ -54,17 +52,19 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
       socket.off("close", forget);
       if (verdict === "2") serveSecond(socket);
       else if (verdict === "check" || versions === "auto") first.serve(socket);
-      else refuse(socket, "bad_request", WRONG_VERSION);
+      else refuse(socket, WRONG_VERSION);
     }
     function giveUp(): void {
       stop();
-      refuse(socket, "request_timeout", TIMED_OUT);
+      refuse(socket, REQUEST_TIMEOUT);
     }
   }
 
-  function refuse(socket: Socket, reason: "bad_request" | "request_timeout", answer: string): void {
-    options.events.rejected(reason);
+  function refuse(socket: Socket, refusal: Refusal): void {
+    const answer = formatRefusal(refusal);
+    options.events.rejected(refusal.reason);
     answerAndHangUp(socket, answer);
+    options.events.refused({ refusal, socket, bytesSent: answer.length });
   }
 
   const checkLine = `GET ${options.checkTarget} HTTP/1.1\r\n`;

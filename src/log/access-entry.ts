@@ -3,16 +3,20 @@ export interface AccessEntry {
   readonly endpoint: string;
   /** Address of the client; `unix` when there is none. */
   readonly client: string;
-  readonly method: string;
-  readonly target: string;
+  /** Undefined, as is the target, when nothing was asked that could be read. */
+  readonly method: string | undefined;
+  readonly target: string | undefined;
   readonly httpVersion: string;
   readonly status: number;
   readonly responseBytes: number;
-  readonly durationSeconds: number;
+  /** Undefined when nobody knows when it began. */
+  readonly durationSeconds: number | undefined;
   /** When it ended: whole milliseconds since 1970. */
   readonly endedAtMs: number;
   readonly referer: string | undefined;
   readonly userAgent: string | undefined;
+  /** Why we answered instead of the app; undefined when it did. */
+  readonly reason: string | undefined;
 }
 
 /** How access lines look; every line is ASCII and ends with a line break. */

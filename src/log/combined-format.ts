@@ -1,5 +1,5 @@
 import { escapeHex, FIELD_LIMITS, fit } from "./access-text.ts";
-import type { AccessFormat } from "./access-entry.ts";
+import type { AccessEntry, AccessFormat } from "./access-entry.ts";
 import { droppedJson } from "./json-format.ts";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -16,11 +16,9 @@ export function createCombinedFormat(): AccessFormat {
         stampSecond = second;
         stamp = formatStamp(new Date(entry.endedAtMs));
       }
-      const method = fit(entry.method, FIELD_LIMITS.method, escapeHex);
-      const target = fit(entry.target, FIELD_LIMITS.target, escapeHex);
       return (
         `${fit(entry.client, FIELD_LIMITS.client, escapeHex)} - - [${stamp}] ` +
-        `"${method} ${target} HTTP/${escapeHex(entry.httpVersion)}" ${entry.status} ${entry.responseBytes} ` +
+        `"${formatRequest(entry)}" ${entry.status} ${entry.responseBytes} ` +
         `"${fit(entry.referer ?? "-", FIELD_LIMITS.referer, escapeHex)}" ` +
         `"${fit(entry.userAgent ?? "-", FIELD_LIMITS.userAgent, escapeHex)}"\n`
       );
@@ -28,6 +26,12 @@ export function createCombinedFormat(): AccessFormat {
     // It is no request, so it goes with the program's other lines: as JSON.
     dropped: droppedJson,
   };
+}
+
+function formatRequest({ method, target, httpVersion }: AccessEntry): string {
+  if (method === undefined) return "-";
+  const what = fit(target ?? "-", FIELD_LIMITS.target, escapeHex);
+  return `${fit(method, FIELD_LIMITS.method, escapeHex)} ${what} HTTP/${escapeHex(httpVersion)}`;
 }
 
 /** `22/Nov/2026:14:20:05 +0000` */

@@ -25,18 +25,17 @@ export function createJsonFormat(): AccessFormat {
         labelOf(entry.endpoint) +
         '","client":"' +
         (entry.client === "unix" ? "unix" : fit(entry.client, FIELD_LIMITS.client, escapeJson)) +
-        '","method":"' +
-        (PLAIN_METHODS.has(entry.method)
-          ? entry.method
-          : fit(entry.method, FIELD_LIMITS.method, escapeJson)) +
-        '","path":"' +
-        fit(entry.target, FIELD_LIMITS.target, escapeJson) +
-        '","status":' +
+        '"' +
+        methodField(entry.method) +
+        optional(',"path":"', entry.target, FIELD_LIMITS.target) +
+        ',"status":' +
         entry.status +
         ',"bytes":' +
         entry.responseBytes +
-        ',"duration_ms":' +
-        milliseconds(entry.durationSeconds) +
+        (entry.durationSeconds === undefined
+          ? ""
+          : ',"duration_ms":' + milliseconds(entry.durationSeconds)) +
+        (entry.reason === undefined ? "" : ',"reason":"' + entry.reason + '"') +
         optional(',"referer":"', entry.referer, FIELD_LIMITS.referer) +
         optional(',"user_agent":"', entry.userAgent, FIELD_LIMITS.userAgent) +
         "}\n"
@@ -66,6 +65,12 @@ export function milliseconds(seconds: number): string {
   const whole = Math.trunc(microseconds / 1000);
   const fraction = microseconds - whole * 1000;
   return whole + (fraction < 10 ? ".00" : fraction < 100 ? ".0" : ".") + fraction;
+}
+
+function methodField(method: string | undefined): string {
+  if (method === undefined) return "";
+  const isPlain = PLAIN_METHODS.has(method);
+  return ',"method":"' + (isPlain ? method : fit(method, FIELD_LIMITS.method, escapeJson)) + '"';
 }
 
 function optional(key: string, value: AccessEntry["referer"], limit: number): string {

@@ -5,11 +5,13 @@ import type { AccessFormat } from "./access-entry.ts";
 export function createPrettyFormat(): AccessFormat {
   return {
     line(entry) {
-      const method = fit(entry.method, FIELD_LIMITS.method, escapeHex);
-      const target = fit(entry.target, FIELD_LIMITS.target, escapeHex);
+      const method = fit(entry.method ?? "-", FIELD_LIMITS.method, escapeHex);
+      const target = fit(entry.target ?? "-", FIELD_LIMITS.target, escapeHex);
       const client = fit(entry.client, FIELD_LIMITS.client, escapeHex);
-      const duration = (entry.durationSeconds * 1000).toFixed(1);
-      const result = `${entry.status} ${entry.responseBytes}B ${duration}ms`;
+      const { durationSeconds, reason } = entry;
+      const duration = durationSeconds === undefined ? "-" : (durationSeconds * 1000).toFixed(1);
+      const status = reason === undefined ? entry.status : `${entry.status} (${reason})`;
+      const result = `${status} ${entry.responseBytes}B ${duration}ms`;
       return `${formatTime(entry.endedAtMs)} ${method} ${target} ${result} ${escapeHex(entry.endpoint)} ${client}\n`;
     },
     dropped: (count, nowMs) => `${formatTime(nowMs)} access log lines dropped: ${count}\n`,

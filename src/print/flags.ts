@@ -1,5 +1,6 @@
 import { DEFAULTS, type Config, type Endpoint } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
+import { formatLimits } from "../config/limits.ts";
 import { formatConfig } from "../config/format.ts";
 import { flagOf, OPTION_NAMES, OPTIONS } from "../config/options.ts";
 import { formatTls } from "../config/tls-options.ts";
@@ -29,6 +30,7 @@ function formatEndpoints(endpoints: readonly Endpoint[]): readonly string[] {
       ...(first.group === undefined ? [] : [`--socket-group=${first.group}`]),
       ...(first.backlog === DEFAULTS.backlog ? [] : [`--backlog=${first.backlog}`]),
       ...(first.maxConnections === 0 ? [] : [`--max-connections=${first.maxConnections}`]),
+      ...formatLimits(first.limits, DEFAULTS.limits).map(([name, text]) => `--${name}=${text}`),
     ];
   }
   return endpoints.map((endpoint) => `--listen=${formatWithOptions(endpoint)}`);
@@ -45,6 +47,7 @@ function formatWithOptions(endpoint: Endpoint): string {
     ["owner", file?.owner],
     ["backlog", backlog === DEFAULTS.backlog ? undefined : backlog],
     ["max-connections", maxConnections === DEFAULTS.maxConnections ? undefined : maxConnections],
+    ...formatLimits(endpoint.limits, DEFAULTS.limits),
     ["proxy-protocol", proxyProtocol === DEFAULTS.proxyProtocol ? undefined : proxyProtocol],
     ["name", name === "app" || name === address ? undefined : name],
     ["http", endpoint.http],

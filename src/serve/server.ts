@@ -62,6 +62,14 @@ export interface ServeOptions {
   readonly backlog?: number;
   /** Connections per endpoint above which further ones are answered 503; 0 is no limit (0). */
   readonly maxConnections?: number;
+  /** Size of request line and headers above which a request is answered 431, such as `32Ki` (16Ki). */
+  readonly maxHeaderSize?: string;
+  /** Headers above which a request is answered 431; 0 is no limit (1000). */
+  readonly maxHeaders?: number;
+  /** Size of the request line above which a request is answered 414 (8Ki). */
+  readonly maxRequestLine?: string;
+  /** Size of a body above which a request is answered 413, such as `10Mi`; 0 is no limit (0). */
+  readonly maxBodySize?: string;
   /** Whose forwarded headers are believed: `unix`, addresses, CIDR ranges (`["unix"]`). */
   readonly trustedProxies?: readonly string[];
   /** Access log on standard output (off). */

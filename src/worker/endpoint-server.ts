@@ -169,10 +169,11 @@ export class EndpointServer {
   }
 
   #createEngine(): HttpEngine {
-    const { app, http, checkTarget, recorder, onAnswered } = this.#options;
+    const { endpoint, app, http, checkTarget, recorder, onAnswered } = this.#options;
     return createEngine(this.#httpVersions, {
       app,
       http,
+      limits: endpoint.limits,
       checkTarget,
       measureBytes: recorder.wantsBytes,
       events: {
@@ -187,6 +188,7 @@ export class EndpointServer {
           onAnswered();
         },
         rejected: (reason) => this.counters.countRejected(reason),
+        refused: (refused) => recorder.recordRefused(refused),
         checked: (socket) => this.connections.disown(socket),
         closing: (socket, reason) => this.connections.attribute(socket, reason),
         shed: (socket) => this.connections.attribute(socket, "rebalanced"),
@@ -288,9 +290,14 @@ export class EndpointServer {
   }
 
   #turnAway(socket: Socket): void {
+    // Asked now: who has left cannot be named any more.
+    void socket.remoteAddress;
     turnAway(socket, {
       checkTarget: this.#options.checkTarget,
-      onClient: () => this.counters.countRejected("max_connections"),
+      onClient: (refused) => {
+        this.counters.countRejected(refused.refusal.reason);
+        this.#options.recorder.recordRefused(refused);
+      },
     });
   }
 }

@@ -1,6 +1,9 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { EndpointContext } from "../app/context.ts";
-import { findClient } from "../app/forwarded.ts";
+import { findClient, type Peer } from "../app/forwarded.ts";
 import type { Exchange } from "../http/engine.ts";
+import type { Refused } from "../http/refusal.ts";
 import { readRequestHeaders } from "../app/request-headers.ts";
 import type { AccessLog } from "../log/access.ts";
 import { createWallTime } from "../log/wall-time.ts";
@@ -10,10 +13,17 @@ export interface RequestRecorder {
   /** Whether the bytes of a response are worth measuring. */
   readonly wantsBytes: boolean;
   record(exchange: Exchange): void;
+  /** Writes down what was refused before it came to be a request of the app. */
+  recordRefused(refused: Refused): void;
 }
 
 /** For when there is no access log. */
-export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {} };
+export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {}, recordRefused() {} };
+
+/** A stream within a connection is of nobody. */
+function peerOf(socket: Duplex): Peer {
+  return socket instanceof Socket ? socket : {};
+}
 
 /** Creates the recorder of an endpoint. */
 export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
@@ -34,9 +44,28 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         status: exchange.status,
         responseBytes: exchange.bytesSent,
         durationSeconds: exchange.durationSeconds,
+        reason: exchange.refusedFor,
         endedAtMs: wallTime(exchange.endedAt),
         referer: headers.referer,
         userAgent: headers.userAgent,
+      });
+    },
+    recordRefused({ refusal, socket, request, line, bytesSent, durationSeconds }) {
+      const headers = readRequestHeaders(request?.rawHeaders ?? []);
+      const client = findClient({ headers, peer: peerOf(socket), trusted: endpoint.trusted });
+      log.record({
+        endpoint: endpoint.name,
+        client: client?.address ?? nobody,
+        method: request?.method ?? line?.method,
+        target: request?.url ?? line?.target,
+        httpVersion: request?.httpVersion ?? line?.httpVersion ?? "1.1",
+        status: refusal.status,
+        responseBytes: bytesSent,
+        durationSeconds,
+        endedAtMs: wallTime(performance.now()),
+        referer: headers.referer,
+        userAgent: headers.userAgent,
+        reason: refusal.reason,
       });
     },
   };

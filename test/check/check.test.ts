@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { DEFAULTS } from "../../src/config/config.ts";
 import { checkAll } from "../../src/check/check.ts";
 import type { Facts, FileFacts, Occupant, SocketFacts } from "../../src/check/facts.ts";
 import { checkCertificate } from "../../src/check/certificate.ts";
@@ -134,7 +135,13 @@ describe("checkAddress", () => {
   });
 
   it("warns of what nginx has no form for, and says nothing of TCP", () => {
-    const common = { name: "app", backlog: 1, maxConnections: 0, proxyProtocol: "off" } as const;
+    const common = {
+      name: "app",
+      backlog: 1,
+      maxConnections: 0,
+      limits: DEFAULTS.limits,
+      proxyProtocol: "off",
+    } as const;
     assert.deepEqual(levels(checkAddress({ kind: "abstract", abstractName: "a", ...common })), [
       "warn",
     ]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Endpoint, HandedSource } from "../../src/config/config.ts";
+import { DEFAULTS, type Endpoint, type HandedSource } from "../../src/config/config.ts";
 import { formatEndpoint, parseEndpoint } from "../../src/config/endpoint.ts";
 import { parseHostPort } from "../../src/config/host-port.ts";
 import { formatHostPort } from "../../src/host-port.ts";
@@ -8,7 +8,7 @@ import { forAll } from "../helpers/for-all.ts";
 import type { Chance } from "../helpers/random.ts";
 import { valueOf } from "../helpers/value-of.ts";
 
-const CONTEXT = { cwd: "/srv/app", backlog: 4096, maxConnections: 0 };
+const CONTEXT = { cwd: "/srv/app", backlog: 4096, maxConnections: 0, limits: DEFAULTS.limits };
 const WORD = "abcxyzABC0189_.-";
 /** Pieces of the grammar, put together at random: most of it is nonsense, and some nearly right. */
 const PIECES = [
@@ -52,6 +52,12 @@ function drawEndpoint(chance: Chance): Endpoint {
     name: word(chance) + pick(["", "/x:[1]", "@b"]),
     backlog: 1 + below(2 ** 31 - 1),
     maxConnections: below(2 ** 31),
+    limits: {
+      headerBytes: 2 ** 10 * (1 + below(2 ** 14)),
+      headerCount: below(2 ** 31),
+      requestLineBytes: 2 ** 10 * below(2 ** 20),
+      bodyBytes: 2 ** 10 * below(2 ** 30),
+    },
     proxyProtocol: pick(["off", "optional", "require"] as const),
   };
   return pick<() => Endpoint>([

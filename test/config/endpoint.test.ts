@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Endpoint } from "../../src/config/config.ts";
+import { DEFAULTS, type Endpoint } from "../../src/config/config.ts";
 import { nameEndpoints, refuseOpsConflict } from "../../src/config/endpoint-names.ts";
 import { formatAddress, formatEndpoint, parseEndpoint } from "../../src/config/endpoint.ts";
 
-const CONTEXT = { cwd: "/srv/app", backlog: 4096, maxConnections: 0 };
-const COMMON = { backlog: 4096, maxConnections: 0, proxyProtocol: "off", name: undefined };
+const CONTEXT = { cwd: "/srv/app", backlog: 4096, maxConnections: 0, limits: DEFAULTS.limits };
+const COMMON = {
+  backlog: 4096,
+  maxConnections: 0,
+  limits: DEFAULTS.limits,
+  proxyProtocol: "off",
+  name: undefined,
+};
 const UNIX = { kind: "unix", mode: 0o660, group: undefined, owner: undefined, ...COMMON };
 
 function parseAll(texts: readonly string[]): readonly Endpoint[] {
@@ -142,6 +148,9 @@ describe("parseEndpoint", () => {
     "/run/a.sock?owner=-1": /owner "-1" is refused/,
     ":80?backlog=0": /backlog "0" is refused, expected a whole number, 1 or more/,
     ":80?max-connections=-1": /expected a whole number, 0 or more/,
+    ":80?max-header-size=0": /max-header-size "0" is refused, expected 1Ki to 16Mi/,
+    ":80?max-body-size=1000": /max-body-size "1000" is refused, expected a size such as 512Mi/,
+    ":80?max-headers=x": /max-headers "x" is refused, expected a whole number/,
     ":80?name=a b": /name "a b" is refused/,
     ":80?mode=0660": /option "mode" is for the file of a Unix socket, and a TCP endpoint has none/,
     ":80?group=a": /option "group"/,
@@ -209,6 +218,7 @@ describe("parseEndpoint", () => {
 describe("formatEndpoint", () => {
   for (const text of [
     "/run/app.sock?mode=0600&group=nginx&owner=1000&backlog=10&max-connections=7&name=web",
+    "/run/app.sock?mode=0660&backlog=4096&max-connections=0&max-header-size=32Ki&max-headers=50&max-request-line=1Mi&max-body-size=1Gi&name=app",
     "/run/app.sock?mode=0007&backlog=4096&max-connections=0&name=app",
     "/run/a%3Fb%253Fc%d.sock?mode=0600&backlog=10&max-connections=7&name=web",
     "@app?backlog=4096&max-connections=0&name=app",

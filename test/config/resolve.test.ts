@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Config } from "../../src/config/config.ts";
+import { DEFAULTS, type Config } from "../../src/config/config.ts";
 import { formatConfig } from "../../src/config/format.ts";
 import { resolveConfig, type ConfigInput } from "../../src/config/resolve.ts";
 
@@ -13,6 +13,7 @@ const DEFAULT_CONFIG: Config = {
       port: 8000,
       backlog: 4096,
       maxConnections: 0,
+      limits: DEFAULTS.limits,
       proxyProtocol: "off",
       name: "app",
     },
@@ -86,9 +87,16 @@ describe("resolveConfig", () => {
   }
 
   it("reads every option from flags", () => {
+    const limits = {
+      headerBytes: 2 ** 10,
+      headerCount: 2,
+      requestLineBytes: 3 * 2 ** 10,
+      bodyBytes: 2 ** 22,
+    };
     const config = resolveGiven({
       flags: {
-        listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", probe: "[::1]:81", backlog: "9", "max-connections": "8", workers: "3", "min-ready": "2",
+        listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", probe: "[::1]:81", backlog: "9", "max-connections": "8",
+        "max-header-size": "1Ki", "max-headers": "2", "max-request-line": "3Ki", "max-body-size": "4Mi", workers: "3", "min-ready": "2",
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
@@ -100,9 +108,9 @@ describe("resolveConfig", () => {
       endpoints: [
         {
           kind: "unix", path: "/run/a.sock", mode: 0o660, group: undefined, owner: undefined,
-          backlog: 1, maxConnections: 8, proxyProtocol: "off", name: "/run/a.sock",
+          backlog: 1, maxConnections: 8, limits, proxyProtocol: "off", name: "/run/a.sock",
         },
-        { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, proxyProtocol: "off", name: "[::]:80" },
+        { kind: "tcp", host: "::", port: 80, backlog: 9, maxConnections: 8, limits, proxyProtocol: "off", name: "[::]:80" },
       ],
       appServer: { kind: "port", port: 3000 },
       waitReady: true,

@@ -1,6 +1,13 @@
+import { DEFAULTS } from "../../src/config/config.ts";
 import type { AbstractEndpoint, TcpEndpoint, UnixEndpoint } from "../../src/config/config.ts";
 
-const COMMON = { name: "app", backlog: 64, maxConnections: 0, proxyProtocol: "off" } as const;
+const COMMON = {
+  name: "app",
+  backlog: 64,
+  maxConnections: 0,
+  limits: DEFAULTS.limits,
+  proxyProtocol: "off",
+} as const;
 
 /** A Unix endpoint as the config would have it, mode 0660. */
 export function unixEndpoint(path: string, overrides: Partial<UnixEndpoint> = {}): UnixEndpoint {

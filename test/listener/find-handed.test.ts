@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Activation, HandedDescriptor } from "../../src/activation.ts";
-import type { Endpoint } from "../../src/config/config.ts";
+import { DEFAULTS, type Endpoint } from "../../src/config/config.ts";
 import { parseEndpoint } from "../../src/config/endpoint.ts";
 import { findHanded } from "../../src/listener/find-handed.ts";
 import { unixEndpoint } from "../helpers/endpoints.ts";
@@ -22,7 +22,12 @@ function handed(...descriptors: readonly HandedDescriptor[]): Activation {
 }
 
 function endpointOf(text: string, name = "app"): Endpoint {
-  const endpoint = parseEndpoint(text, { cwd: "/srv", backlog: 64, maxConnections: 0 });
+  const endpoint = parseEndpoint(text, {
+    cwd: "/srv",
+    backlog: 64,
+    maxConnections: 0,
+    limits: DEFAULTS.limits,
+  });
   return { ...endpoint, name: endpoint.name ?? name };
 }
 

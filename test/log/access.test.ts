@@ -23,6 +23,7 @@ function entryFixture(overrides: Partial<AccessEntry> = {}): AccessEntry {
     endedAtMs: NOW_MS,
     referer: undefined,
     userAgent: "curl/8",
+    reason: undefined,
     ...overrides,
   };
 }

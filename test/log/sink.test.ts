@@ -72,6 +72,7 @@ describe("openSink", () => {
         endedAtMs: 0,
         referer: undefined,
         userAgent: undefined,
+        reason: undefined,
       });
     }
     await log.close();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { DEFAULTS } from "../../../src/config/config.ts";
 import type { Listener } from "../../../src/listener/listener.ts";
 import { NOTHING_FOUND } from "../../../src/listener/listener.ts";
 import { silentLogger, type Logger } from "../../../src/log/logger.ts";
@@ -242,6 +243,7 @@ function fakeListener(name: string): Listener {
       name,
       backlog: 1,
       maxConnections: 0,
+      limits: DEFAULTS.limits,
       proxyProtocol: "off",
     },
     address: `@${name}`,
