@@ -3,11 +3,13 @@ import { isIPv6, type Socket } from "node:net";
 import { readRequestHeaders } from "./request-headers.ts";
 import {
   findClient,
+  findHost,
   findScheme,
   type Client,
   type Scheme,
   type TrustedProxies,
 } from "./forwarded.ts";
+import { peerOf, showClients } from "./identity.ts";
 import { tlsInfoOf, type TlsInfo } from "./tls-info.ts";
 
 const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
@@ -35,6 +37,8 @@ export interface RequestContext {
   readonly server: ServerAddress;
   /** What the client speaks: that of the endpoint, or what a trusted proxy says. */
   readonly scheme: Scheme;
+  /** What the client asked for, with its port if that is not the usual one; absent where it named none. */
+  readonly host?: string;
   /** Who sent it: the address a trusted proxy names, else the peer's; absent for a Unix socket without one. */
   readonly client?: Client;
   /** How the connection to us is encrypted; absent where it is not. */
@@ -62,12 +66,19 @@ export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void 
   void socket.remoteAddress;
 }
 
+/** Lets a connection that is about to be served name the clients its trusted peer speaks for. */
+export function identify(socket: Socket): void {
+  const connection: Socket | undefined = Reflect.get(socket, CONNECTION);
+  const endpoint: EndpointContext | undefined = Reflect.get(connection ?? socket, ENDPOINT);
+  if (endpoint !== undefined) showClients(socket, endpoint.trusted);
+}
+
 /** Makes a connection one of whom its proxy says it is: in `context`, the access log, and wherever an app looks. */
 export function assignPeer(socket: Socket, { address, port }: Required<Client>): void {
   Object.defineProperties(socket, {
-    remoteAddress: { value: address },
-    remotePort: { value: port },
-    remoteFamily: { value: isIPv6(address) ? "IPv6" : "IPv4" },
+    remoteAddress: { value: address, configurable: true },
+    remotePort: { value: port, configurable: true },
+    remoteFamily: { value: isIPv6(address) ? "IPv6" : "IPv4", configurable: true },
   });
 }
 
@@ -98,15 +109,17 @@ export function getContext(request: IncomingMessage): RequestContext {
     throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
   const forwarded = {
     headers: readRequestHeaders(request.rawHeaders),
-    peer: socket,
+    peer: peerOf(socket),
     trusted: endpoint.trusted,
   };
   const client = findClient(forwarded);
+  const host = findHost(forwarded, request.headers.host);
   const tls = tlsInfoOf(socket);
   return {
     endpoint: endpoint.name,
     server: endpoint.server,
     scheme: findScheme(forwarded) ?? endpoint.scheme,
+    ...(host === undefined ? {} : { host }),
     ...(client === undefined ? {} : { client }),
     ...(tls === undefined ? {} : { tls }),
   };

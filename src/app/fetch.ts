@@ -4,7 +4,6 @@ import { pipeline } from "node:stream/promises";
 import type { Logger } from "../log/logger.ts";
 import type { App } from "./app.ts";
 import type { ContextFactory, RequestContext } from "./context.ts";
-import type { Scheme } from "./forwarded.ts";
 import { failRequest } from "./node.ts";
 
 const FETCH_MARK: unique symbol = Symbol.for("outrigger.fetch");
@@ -42,7 +41,7 @@ export function adaptFetch(
       return;
     }
     const context = createContext(request);
-    const answered: unknown = await fetch(toRequest(request, response, context.scheme), context);
+    const answered: unknown = await fetch(toRequest(request, response, context), context);
     if (!(answered instanceof Response)) throw refuseAnswer(answered);
     await sendResponse(answered, request, response);
   }
@@ -63,12 +62,13 @@ function refuseAnswer(answered: unknown): TypeError {
   );
 }
 
-function toRequest(request: IncomingMessage, response: ServerResponse, scheme: Scheme): Request {
-  const {
-    method = "GET",
-    headers: { host = "localhost" },
-  } = request;
-  const url = parseTarget(request.url ?? "/", { scheme, host });
+function toRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: RequestContext,
+): Request {
+  const { method = "GET" } = request;
+  const url = parseTarget(request.url ?? "/", context);
   const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(url, {
     method,
@@ -81,7 +81,7 @@ function toRequest(request: IncomingMessage, response: ServerResponse, scheme: S
 /** The client chose both parts: what a `Request` cannot have as its URL must not become a 500. */
 function parseTarget(
   target: string,
-  { scheme, host }: { readonly scheme: Scheme; readonly host: string },
+  { scheme, host = "localhost" }: Pick<RequestContext, "scheme" | "host">,
 ): URL {
   const base = `${scheme}://${isHost(host) ? host : "localhost"}`;
   // Concatenated, not resolved: a target of //evil.example/ is a path, not a host.

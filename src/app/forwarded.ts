@@ -50,6 +50,9 @@ export interface ForwardedHeaders {
   readonly forwarded: string | undefined;
   /** `X-Forwarded-Proto`; only `findScheme` looks at it. */
   readonly forwardedProto?: string | undefined;
+  /** `X-Forwarded-Host` and `X-Forwarded-Port`; only `findHost` looks at the values. */
+  readonly forwardedHost?: string | undefined;
+  readonly forwardedPort?: string | undefined;
 }
 
 /** What a client speaks. */
@@ -80,17 +83,37 @@ export function findClient({ headers, peer, trusted }: ForwardedRequest): Client
  * says so. Where `X-Forwarded-Proto` has not a value for each hop of `X-Forwarded-For`, the last counts,
  * which our own proxy has written. `Forwarded` is read only where there is neither.
  */
-export function findScheme({ headers, peer, trusted }: ForwardedRequest): Scheme | undefined {
-  const { forwarded, forwardedFor, forwardedProto } = headers;
-  const says = forwardedProto ?? (forwardedFor === undefined ? forwarded : undefined);
+export function findScheme(request: ForwardedRequest): Scheme | undefined {
+  return parseScheme(findValue(request, "proto") ?? "");
+}
+
+/**
+ * Finds the host that the client of a request asked for, in the same way: what a trusted proxy names,
+ * else `own`, the `Host` of the request. `X-Forwarded-Port` is added where the host has no port.
+ */
+export function findHost(request: ForwardedRequest, own: string | undefined): string | undefined {
+  const named = parseHost(findValue(request, "host") ?? "") ?? own;
+  const port = Number(parsePort(findValue(request, "port") ?? "") ?? 0);
+  return named === undefined || port === 0 || /:\d*$/.test(named) ? named : `${named}:${port}`;
+}
+
+/** What the hop that names the client says besides. */
+function findValue(
+  { headers, peer, trusted }: ForwardedRequest,
+  name: "proto" | "host" | "port",
+): string | undefined {
+  const { forwarded, forwardedFor, forwardedProto, forwardedHost, forwardedPort } = headers;
+  const given = { proto: forwardedProto, host: forwardedHost, port: forwardedPort }[name];
+  const isOld = [forwardedFor, forwardedProto, forwardedHost].some((value) => value !== undefined);
+  const says = given ?? (isOld ? undefined : forwarded);
   if (says === undefined || !trusted.isTrusted(peer)) return undefined;
   const hops = readHops(headers);
-  const schemes =
-    forwardedProto === undefined
-      ? says.split(",").map((element) => readParameter(element, "proto"))
+  const values =
+    given === undefined
+      ? says.split(",").map((element) => readParameter(element, name))
       : splitList(says);
-  const at = schemes.length === hops.length ? walk(hops, trusted).at : schemes.length - 1;
-  return parseScheme(schemes[at] ?? "");
+  const at = values.length === hops.length ? walk(hops, trusted).at : values.length - 1;
+  return values[at];
 }
 
 /** Walks from the last hop to the first that is not a trusted proxy; `at` is its place, or the last hop. */
@@ -129,9 +152,24 @@ function splitList(list: string): string[] {
   return list.split(",").map((item) => item.trim());
 }
 
+/** A name or an address, with a port or without; anything else in it would become another part of a URL. */
+function parseHost(text: string): string | undefined {
+  const host = text.replace(/^"(.*)"$/, "$1");
+  return /^(?:[a-z0-9._~-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(host)
+    ? host
+    : undefined;
+}
+
+function parsePort(text: string): string | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= HIGHEST_PORT ? text : undefined;
+}
+
 const PARAMETERS = {
   for: /(?:^|;)\s*for\s*=\s*("[^"]*"|[^;\s]*)/i,
   proto: /(?:^|;)\s*proto\s*=\s*("[^"]*"|[^;\s]*)/i,
+  host: /(?:^|;)\s*host\s*=\s*("[^"]*"|[^;\s]*)/i,
+  // It has none: a port belongs to its host.
+  port: /(?!)/,
 } as const;
 
 /** A parameter of one element of `Forwarded`, as written. */

@@ -5,6 +5,8 @@ export interface RequestHeaders {
   readonly forwardedFor: string | undefined;
   readonly forwarded: string | undefined;
   readonly forwardedProto: string | undefined;
+  readonly forwardedHost: string | undefined;
+  readonly forwardedPort: string | undefined;
 }
 
 /**
@@ -17,6 +19,8 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
   let forwardedFor: string | undefined;
   let forwarded: string | undefined;
   let forwardedProto: string | undefined;
+  let forwardedHost: string | undefined;
+  let forwardedPort: string | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] ?? "";
     // Almost every other header is told apart by its length alone.
@@ -28,8 +32,20 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
       forwarded = join(forwarded, raw[index + 1]);
     else if (name.length === 17 && isNamed(name, "x-forwarded-proto"))
       forwardedProto = join(forwardedProto, raw[index + 1]);
+    else if (name.length === 16 && isNamed(name, "x-forwarded-host"))
+      forwardedHost = join(forwardedHost, raw[index + 1]);
+    else if (name.length === 16 && isNamed(name, "x-forwarded-port"))
+      forwardedPort = join(forwardedPort, raw[index + 1]);
   }
-  return { userAgent, referer, forwardedFor, forwarded, forwardedProto };
+  return {
+    userAgent,
+    referer,
+    forwardedFor,
+    forwarded,
+    forwardedProto,
+    forwardedHost,
+    forwardedPort,
+  };
 }
 
 function isNamed(name: string, wanted: string): boolean {

@@ -3,6 +3,8 @@ import type { Socket } from "node:net";
 // The global of this name is a getter: 90 ns a request on top of what the clock takes.
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
+import { identify } from "../app/context.ts";
+import { beginRequest } from "../app/identity.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { findExcess, limitBody } from "./excess.ts";
 import { answerAndHangUp } from "./hang-up.ts";
@@ -94,7 +96,9 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     if (refusal !== undefined) return refuse(refusal, request, response);
     events.requestStarted(socket);
     response.isOpen = true;
-    if (response.socket === null) endWithClose(response, socket);
+    const isPipelined = response.socket === null;
+    if (isPipelined) endWithClose(response, socket);
+    beginRequest(request, isPipelined);
     if (limits.bodyBytes > 0)
       limitBody(request, limits.bodyBytes, () => cutShort(BODY_TOO_LARGE, response, socket));
     if (isClosing) response.shouldKeepAlive = false;
@@ -214,6 +218,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     server.on("upgrade", (request, socket, head) => {
       const refusal = findExcess(request, limits);
       if (refusal !== undefined) return refuseUpgrade(refusal, request);
+      beginRequest(request, false);
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
       socket.on("error", () => socket.destroy());
       upgrade(request, socket, head);
@@ -234,6 +239,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   return {
     serve(socket: Socket) {
       sockets.add(socket);
+      identify(socket);
       idleTimeouts.watch(socket);
       socket.once("close", () => {
         sockets.delete(socket);

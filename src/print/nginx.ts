@@ -32,6 +32,8 @@ server {
         proxy_set_header Connection $connection_upgrade;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Forwarded-Host $host;
+        proxy_set_header X-Forwarded-Port "";
         proxy_connect_timeout 2s;
         proxy_next_upstream error timeout;
     }

@@ -290,14 +290,10 @@ export class EndpointServer {
   }
 
   #turnAway(socket: Socket): void {
-    // Asked now: who has left cannot be named any more.
-    void socket.remoteAddress;
     turnAway(socket, {
       checkTarget: this.#options.checkTarget,
-      onClient: (refused) => {
-        this.counters.countRejected(refused.refusal.reason);
-        this.#options.recorder.recordRefused(refused);
-      },
+      counters: this.counters,
+      recorder: this.#options.recorder,
     });
   }
 }

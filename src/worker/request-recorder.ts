@@ -1,7 +1,6 @@
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { EndpointContext } from "../app/context.ts";
-import { findClient, type Peer } from "../app/forwarded.ts";
+import { findClient } from "../app/forwarded.ts";
+import { peerOf } from "../app/identity.ts";
 import type { Exchange } from "../http/engine.ts";
 import type { Refused } from "../http/refusal.ts";
 import { readRequestHeaders } from "../app/request-headers.ts";
@@ -20,11 +19,6 @@ export interface RequestRecorder {
 /** For when there is no access log. */
 export const NO_RECORDER: RequestRecorder = { wantsBytes: false, record() {}, recordRefused() {} };
 
-/** A stream within a connection is of nobody. */
-function peerOf(socket: Duplex): Peer {
-  return socket instanceof Socket ? socket : {};
-}
-
 /** Creates the recorder of an endpoint. */
 export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext): RequestRecorder {
   const nobody = "path" in endpoint.server ? "unix" : "-";
@@ -34,7 +28,11 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
     record(exchange) {
       const { request } = exchange;
       const headers = readRequestHeaders(request.rawHeaders);
-      const client = findClient({ headers, peer: request.socket, trusted: endpoint.trusted });
+      const client = findClient({
+        headers,
+        peer: peerOf(request.socket),
+        trusted: endpoint.trusted,
+      });
       log.record({
         endpoint: endpoint.name,
         client: client?.address ?? nobody,

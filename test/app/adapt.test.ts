@@ -15,6 +15,7 @@ import { within } from "../helpers/deadline.ts";
 const CONTEXT: RequestContext = {
   endpoint: "test",
   scheme: "http",
+  host: "test",
   server: { path: "/test.sock" },
 };
 

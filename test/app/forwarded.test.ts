@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import {
   createTrustedProxies,
   findClient,
+  findHost,
   findScheme,
   type Client,
   type ForwardedHeaders,
@@ -217,6 +218,44 @@ describe("findScheme", () => {
       const headers = { forwardedFor: undefined, forwarded: undefined, ...given };
       const trusted = createTrustedProxies(["unix", "10.0.0.0/8"]);
       assert.equal(findScheme({ headers, peer: { remoteAddress: peer }, trusted }), scheme);
+    });
+  }
+});
+
+describe("findHost", () => {
+  interface HostCase extends Partial<ForwardedHeaders> {
+    readonly peer?: string;
+    readonly own?: string;
+    readonly host: string | undefined;
+  }
+  const cases: Record<string, HostCase> = {
+    "is the Host of the request": { own: "a.test:81", host: "a.test:81" },
+    "is unknown where nobody says it": { host: undefined },
+    "is X-Forwarded-Host": { own: "a.test", forwardedHost: "b.test:444", host: "b.test:444" },
+    "is an IPv6 address": { own: "a.test", forwardedHost: "[2001:db8::1]:1", host: "[2001:db8::1]:1" },
+    "is nothing that is no host": { own: "a.test", forwardedHost: "b.test/path", host: "a.test" },
+    "is not believed of a stranger": {
+      peer: "192.0.2.9", own: "a.test", forwardedHost: "b.test", forwardedPort: "444", host: "a.test",
+    },
+    "is what our own proxy wrote last": {
+      own: "a.test", forwardedFor: "203.0.113.7", forwardedHost: "evil.test, b.test", host: "b.test",
+    },
+    "belongs to the hop that names the client": {
+      forwardedFor: "203.0.113.7, 10.0.0.1", forwardedHost: "b.test, c.test", host: "b.test",
+    },
+    "gets the port that is named": { own: "a.test", forwardedPort: "444", host: "a.test:444" },
+    "keeps the port it has": { own: "a.test:81", forwardedPort: "444", host: "a.test:81" },
+    "gets no port that is none": { own: "a.test", forwardedPort: "99999", host: "a.test" },
+    "is that of Forwarded": { own: "a.test", forwarded: "for=203.0.113.7;host=b.test", host: "b.test" },
+    "is not read from a Forwarded that nginx passes on as it came": {
+      own: "a.test", forwardedFor: "203.0.113.7", forwarded: "for=6.6.6.6;host=evil.test", host: "a.test",
+    },
+  }; // prettier-ignore
+  for (const [what, { peer, own, host, ...given }] of Object.entries(cases)) {
+    it(what, () => {
+      const headers = { forwardedFor: undefined, forwarded: undefined, ...given };
+      const trusted = createTrustedProxies(["unix", "10.0.0.0/8"]);
+      assert.equal(findHost({ headers, peer: { remoteAddress: peer }, trusted }, own), host);
     });
   }
 });

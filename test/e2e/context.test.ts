@@ -40,6 +40,7 @@ for (const [kind, app] of Object.entries(APPS)) {
         endpoint: "app",
         server: { path: socketPath },
         scheme: "http",
+        host: "test",
       });
     });
 

@@ -99,7 +99,12 @@ describe("HTTP/2 in plain text", () => {
       cookie: "a=1; b=2",
     });
     const whoami = JSON.parse((await get(session, "/whoami")).body.toString()) as object;
-    assert.deepEqual(whoami, { endpoint: "app", server: { path: socketPath }, scheme: "http" });
+    assert.deepEqual(whoami, {
+      endpoint: "app",
+      server: { path: socketPath },
+      scheme: "http",
+      host: "test",
+    });
     assert.equal((await get(session, "/throw")).status, 500);
     assert.equal((await get(session, "/nowhere")).status, 404);
     const head = session.request({ ":path": "/download?bytes=10", ":method": "HEAD" });

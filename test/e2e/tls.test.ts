@@ -118,7 +118,12 @@ describe("TLS endpoints", needs("openssl"), () => {
     const named = await whoami({ socketPath, servername: "localhost" });
     assert.deepEqual(named["tls"], { protocol: "TLSv1.3", serverName: "localhost" });
     const plain = (await request({ socketPath: plainPath, path: "/whoami" })).json() as object;
-    assert.deepEqual(plain, { endpoint: "plain", server: { path: plainPath }, scheme: "http" });
+    assert.deepEqual(plain, {
+      endpoint: "plain",
+      server: { path: plainPath },
+      scheme: "http",
+      host: "test",
+    });
     const note = await program.line("tls on a unix socket");
     assert.deepEqual([note.level, note["endpoint"]], [30, "unix"]);
     assert.match(String(note["advice"]), /terminate TLS/);

@@ -20,6 +20,10 @@ export interface NginxConfOptions {
   readonly proxyPass?: string;
   /** What follows the address in `listen`, such as `http2`. */
   readonly listenOptions?: string;
+  /** What the client is said to speak (what it does). */
+  readonly scheme?: string;
+  /** What the client is said to have asked for (what it did). */
+  readonly publicHost?: string;
   /** Further directives for the server. */
   readonly server?: string;
   /** Further directives for the proxying location. */
@@ -61,7 +65,9 @@ ${TEMP_PATHS.map((name) => `    ${name}_temp_path ${dir}/${name};`).join("\n")}
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $conn_up;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Proto ${options.scheme ?? "$scheme"};
+            proxy_set_header X-Forwarded-Host ${options.publicHost ?? "$host"};
+            proxy_set_header X-Forwarded-Port "";
             proxy_connect_timeout 2s;
             proxy_next_upstream error timeout;
             proxy_request_buffering ${options.proxyRequestBuffering ?? "on"};
