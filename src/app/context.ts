@@ -10,6 +10,8 @@ import {
   type TrustedProxies,
 } from "./forwarded.ts";
 import { peerOf, showClients } from "./identity.ts";
+import { requestIdOf } from "./request-id.ts";
+import { parseTraceparent } from "./traceparent.ts";
 import { tlsInfoOf, type TlsInfo } from "./tls-info.ts";
 
 const ENDPOINT: unique symbol = Symbol.for("outrigger.endpoint");
@@ -39,6 +41,10 @@ export interface RequestContext {
   readonly scheme: Scheme;
   /** What the client asked for, with its port if that is not the usual one; absent where it named none. */
   readonly host?: string;
+  /** What a trusted peer sent as `X-Request-Id`, else an id of ours; the access log has the same. */
+  readonly requestId: string;
+  /** The `traceparent` of the request; absent where it has none, or one that cannot be read. */
+  readonly traceparent?: string;
   /** Who sent it: the address a trusted proxy names, else the peer's; absent for a Unix socket without one. */
   readonly client?: Client;
   /** How the connection to us is encrypted; absent where it is not. */
@@ -107,8 +113,10 @@ export function getContext(request: IncomingMessage): RequestContext {
   const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
   if (endpoint === undefined)
     throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
+  const headers = readRequestHeaders(request.rawHeaders);
+  const { traceparent } = headers;
   const forwarded = {
-    headers: readRequestHeaders(request.rawHeaders),
+    headers,
     peer: peerOf(socket),
     trusted: endpoint.trusted,
   };
@@ -120,6 +128,11 @@ export function getContext(request: IncomingMessage): RequestContext {
     server: endpoint.server,
     scheme: findScheme(forwarded) ?? endpoint.scheme,
     ...(host === undefined ? {} : { host }),
+    // Made only for who asks.
+    get requestId() {
+      return requestIdOf(request);
+    },
+    ...(traceparent !== undefined && parseTraceparent(traceparent) ? { traceparent } : {}),
     ...(client === undefined ? {} : { client }),
     ...(tls === undefined ? {} : { tls }),
   };

@@ -72,7 +72,7 @@ function toRequest(
   const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(url, {
     method,
-    headers: toHeaders(request.rawHeaders),
+    headers: toHeaders(request.rawHeaders, context),
     signal: abortOnDisconnect(response),
     ...(hasBody ? { body: Readable.toWeb(request, { strategy: ON_DEMAND }), duplex: "half" } : {}),
   });
@@ -98,10 +98,11 @@ function isHost(host: string): boolean {
   return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`);
 }
 
-function toHeaders(raw: readonly string[]): Headers {
+function toHeaders(raw: readonly string[], { requestId }: RequestContext): Headers {
   const headers = new Headers();
   for (let index = 0; index + 1 < raw.length; index += 2)
     headers.append(raw[index] ?? "", raw[index + 1] ?? "");
+  headers.set("x-request-id", requestId);
   return headers;
 }
 

@@ -121,6 +121,12 @@ export function beginRequest(request: IncomingMessage, isPipelined: boolean): vo
   socket[IDENTITY]?.begin(request, isPipelined);
 }
 
+/** Whether the peer of a connection that is served is trusted to speak for others. */
+export function isPeerTrusted(socket: object): boolean {
+  const shown: ShownSocket = socket;
+  return shown[IDENTITY] !== undefined;
+}
+
 /** Who is really at the other end of a connection, whoever it speaks for. */
 export function peerOf(socket: object): Peer {
   const shown: ShownSocket = socket;

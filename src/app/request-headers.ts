@@ -7,6 +7,8 @@ export interface RequestHeaders {
   readonly forwardedProto: string | undefined;
   readonly forwardedHost: string | undefined;
   readonly forwardedPort: string | undefined;
+  readonly requestId: string | undefined;
+  readonly traceparent: string | undefined;
 }
 
 /**
@@ -21,6 +23,8 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
   let forwardedProto: string | undefined;
   let forwardedHost: string | undefined;
   let forwardedPort: string | undefined;
+  let requestId: string | undefined;
+  let traceparent: string | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] ?? "";
     // Almost every other header is told apart by its length alone.
@@ -36,6 +40,10 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
       forwardedHost = join(forwardedHost, raw[index + 1]);
     else if (name.length === 16 && isNamed(name, "x-forwarded-port"))
       forwardedPort = join(forwardedPort, raw[index + 1]);
+    else if (name.length === 12 && isNamed(name, "x-request-id"))
+      requestId = join(requestId, raw[index + 1]);
+    else if (name.length === 11 && isNamed(name, "traceparent"))
+      traceparent = join(traceparent, raw[index + 1]);
   }
   return {
     userAgent,
@@ -45,6 +53,8 @@ export function readRequestHeaders(raw: readonly string[]): RequestHeaders {
     forwardedProto,
     forwardedHost,
     forwardedPort,
+    requestId,
+    traceparent,
   };
 }
 

@@ -1,10 +1,11 @@
 /** The one table of everything that can be set; help, documentation and the resolver read it. */
 import { DEFAULTS, type AccessLogFormat, type BalanceMode, type LogLevel } from "./config.ts";
 import {
-  ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, HEADER_SIZE, MODE, OPS,
+  ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS,
   POSITIVE_COUNT, PROXIES, SIZE,
   SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
 } from "./kinds.ts"; // prettier-ignore
+import { LIMIT_SPECS } from "./limit-specs.ts";
 import type { OptionValues } from "./option-values.ts";
 
 export type OptionName = keyof OptionValues;
@@ -191,31 +192,10 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     kind: DURATION,
     default: DURATION.format(DEFAULTS.requestTimeoutMs).toString(),
   },
-  "max-header-size": {
-    group: "HTTP",
-    description: "size of request line and headers together, above which a request is answered 431",
-    kind: HEADER_SIZE,
-    default: SIZE.format(DEFAULTS.limits.headerBytes).toString(),
-  },
-  "max-headers": {
-    group: "HTTP",
-    description: "headers above which a request is answered 431; 0 is no limit",
-    kind: COUNT,
-    default: DEFAULTS.limits.headerCount,
-  },
-  "max-request-line": {
-    group: "HTTP",
-    description:
-      "size of the request line above which a request is answered 414; 0 leaves it to --max-header-size",
-    kind: SIZE,
-    default: SIZE.format(DEFAULTS.limits.requestLineBytes).toString(),
-  },
-  "max-body-size": {
-    group: "HTTP",
-    description: "size of a body above which a request is answered 413; 0 is no limit",
-    kind: SIZE,
-    default: SIZE.format(DEFAULTS.limits.bodyBytes).toString(),
-  },
+  "max-header-size": { group: "HTTP", ...LIMIT_SPECS["max-header-size"] },
+  "max-headers": { group: "HTTP", ...LIMIT_SPECS["max-headers"] },
+  "max-request-line": { group: "HTTP", ...LIMIT_SPECS["max-request-line"] },
+  "max-body-size": { group: "HTTP", ...LIMIT_SPECS["max-body-size"] },
   "trusted-proxies": {
     group: "HTTP",
     description:

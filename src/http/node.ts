@@ -9,6 +9,8 @@ import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { findExcess, limitBody } from "./excess.ts";
 import { answerAndHangUp } from "./hang-up.ts";
 import { IdleTimeouts } from "./idle-timeouts.ts";
+import { measureBytes } from "./measure-bytes.ts";
+import { NumberedRequest } from "./numbered-request.ts";
 import { readParseFailure } from "./parse-failure.ts";
 import {
   BAD_REQUEST,
@@ -34,7 +36,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   let isClosing = false;
   let mustCloseIdle = false;
 
-  class TimedResponse extends http.ServerResponse {
+  class TimedResponse extends http.ServerResponse<NumberedRequest> {
     readonly startedAt = performance.now();
     /** The app has been given the request, and its end was not told yet. */
     isOpen = false;
@@ -87,7 +89,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     if (!mustCloseIdle) server.closeIdleConnections();
   }
 
-  function onRequest(request: IncomingMessage, response: TimedResponse): void {
+  function onRequest(request: NumberedRequest, response: TimedResponse): void {
     if (request.url === checkTarget) return answerCheck(request, response);
     const { socket } = request;
     // What still comes behind an answer of ours is for nobody.
@@ -99,6 +101,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
     const isPipelined = response.socket === null;
     if (isPipelined) endWithClose(response, socket);
     beginRequest(request, isPipelined);
+    request.isHanded = true;
     if (limits.bodyBytes > 0)
       limitBody(request, limits.bodyBytes, () => cutShort(BODY_TOO_LARGE, response, socket));
     if (isClosing) response.shouldKeepAlive = false;
@@ -128,7 +131,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
         socket,
         request,
         bytesSent,
-        durationSeconds: secondsSince(response),
+        durationSeconds: (performance.now() - response.startedAt) / 1_000,
       });
     // Its body is of no use, but a peer that sends it must get to read our answer.
     request.resume();
@@ -192,6 +195,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 
   const server = http.createServer(
     {
+      IncomingMessage: NumberedRequest,
       ServerResponse: TimedResponse,
       maxHeaderSize: limits.headerBytes,
       keepAliveTimeout: options.http.keepAliveTimeoutMs,
@@ -219,6 +223,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       const refusal = findExcess(request, limits);
       if (refusal !== undefined) return refuseUpgrade(refusal, request);
       beginRequest(request, false);
+      request.isHanded = true;
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
       socket.on("error", () => socket.destroy());
       upgrade(request, socket, head);
@@ -271,26 +276,6 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
-}
-
-/** Bytes that had been sent on a connection when a response ended last; one may end after its connection. */
-const SENT_BEFORE = Symbol("sent before");
-
-/** Kept on the socket itself: a map of sockets costs more than all the rest of the measurement. */
-interface MeasuredSocket extends Socket {
-  [SENT_BEFORE]?: number;
-}
-
-/** Bytes sent since the last response on this connection ended. */
-function measureBytes(socket: MeasuredSocket): number {
-  const { bytesWritten } = socket;
-  const before = socket[SENT_BEFORE] ?? 0;
-  socket[SENT_BEFORE] = bytesWritten;
-  return bytesWritten - before;
-}
-
-function secondsSince({ startedAt }: { readonly startedAt: number }): number {
-  return (performance.now() - startedAt) / 1_000;
 }
 
 /** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */

@@ -15,6 +15,10 @@ export interface AccessEntry {
   readonly endedAtMs: number;
   readonly referer: string | undefined;
   readonly userAgent: string | undefined;
+  /** Letters, digits and a few signs, at most 128; undefined where there was no request. */
+  readonly requestId: string | undefined;
+  /** Hexadecimal digits; undefined without a `traceparent`. */
+  readonly trace: { readonly traceId: string; readonly spanId: string } | undefined;
   /** Why we answered instead of the app; undefined when it did. */
   readonly reason: string | undefined;
 }

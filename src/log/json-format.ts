@@ -35,6 +35,10 @@ export function createJsonFormat(): AccessFormat {
         (entry.durationSeconds === undefined
           ? ""
           : ',"duration_ms":' + milliseconds(entry.durationSeconds)) +
+        (entry.requestId === undefined ? "" : ',"request_id":"' + entry.requestId + '"') +
+        (entry.trace === undefined
+          ? ""
+          : ',"trace_id":"' + entry.trace.traceId + '","span_id":"' + entry.trace.spanId + '"') +
         (entry.reason === undefined ? "" : ',"reason":"' + entry.reason + '"') +
         optional(',"referer":"', entry.referer, FIELD_LIMITS.referer) +
         optional(',"user_agent":"', entry.userAgent, FIELD_LIMITS.userAgent) +

@@ -1,6 +1,8 @@
 import type { EndpointContext } from "../app/context.ts";
 import { findClient } from "../app/forwarded.ts";
 import { peerOf } from "../app/identity.ts";
+import { requestIdOf } from "../app/request-id.ts";
+import { parseTraceparent } from "../app/traceparent.ts";
 import type { Exchange } from "../http/engine.ts";
 import type { Refused } from "../http/refusal.ts";
 import { readRequestHeaders } from "../app/request-headers.ts";
@@ -43,6 +45,8 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         responseBytes: exchange.bytesSent,
         durationSeconds: exchange.durationSeconds,
         reason: exchange.refusedFor,
+        requestId: requestIdOf(request),
+        trace: parseTraceparent(headers.traceparent),
         endedAtMs: wallTime(exchange.endedAt),
         referer: headers.referer,
         userAgent: headers.userAgent,
@@ -64,6 +68,8 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         referer: headers.referer,
         userAgent: headers.userAgent,
         reason: refusal.reason,
+        requestId: request && requestIdOf(request),
+        trace: parseTraceparent(headers.traceparent),
       });
     },
   };

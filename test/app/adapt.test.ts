@@ -16,6 +16,7 @@ const CONTEXT: RequestContext = {
   endpoint: "test",
   scheme: "http",
   host: "test",
+  requestId: "id-1",
   server: { path: "/test.sock" },
 };
 

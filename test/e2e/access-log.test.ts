@@ -76,7 +76,8 @@ describe("--access-log json", () => {
     await serving.request({ path: "/upload?x=1", body: "body", headers });
     const lines = await requestLines(serving);
     assert.equal(lines.length, 1);
-    const { time, pid, duration_ms: durationMs, bytes, ...line } = lines[0] ?? {};
+    const { time, pid, duration_ms: durationMs, bytes, request_id: id, ...line } = lines[0] ?? {};
+    assert.match(String(id), /^[0-9a-f]{16}-[0-9a-z]+$/);
     assert.deepEqual(line, {
       level: 30,
       msg: "request",

@@ -14,6 +14,7 @@ const LOOPBACK = "127.0.0.1";
 
 interface Context {
   readonly endpoint: string;
+  readonly requestId: string;
   readonly server: { readonly path?: string; readonly host?: string; readonly port?: number };
   readonly client?: { readonly address: string; readonly port?: number };
 }
@@ -35,7 +36,8 @@ for (const [kind, app] of Object.entries(APPS)) {
   describe(`the context of a ${kind} app`, () => {
     it("names endpoint and path on a Unix socket, and no client", async (t) => {
       const { socketPath } = await serveApp(t, app);
-      const context = await whoami({ socketPath });
+      const { requestId, ...context } = await whoami({ socketPath });
+      assert.equal(typeof requestId, "string");
       assert.deepEqual(context, {
         endpoint: "app",
         server: { path: socketPath },

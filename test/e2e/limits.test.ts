@@ -40,7 +40,14 @@ function rejected(serving: Serving, reason: string): Promise<number> {
 /** The access-log line of an answer of ours, without what differs from run to run. */
 async function refusalLine({ program }: Serving, reason: string): Promise<LogLine> {
   const line = await program.line((logged) => logged["reason"] === reason);
-  const { time: _time, pid: _pid, bytes, duration_ms: durationMs, ...fields } = line;
+  const {
+    time: _time,
+    pid: _pid,
+    bytes,
+    duration_ms: durationMs,
+    request_id: _id,
+    ...fields
+  } = line;
   assert.ok(Number(bytes) > 50);
   return { ...fields, ...(durationMs === undefined ? {} : { hasDuration: true }) };
 }

@@ -23,6 +23,8 @@ function entryFixture(overrides: Partial<AccessEntry> = {}): AccessEntry {
     endedAtMs: NOW_MS,
     referer: undefined,
     userAgent: "curl/8",
+    requestId: undefined,
+    trace: undefined,
     reason: undefined,
     ...overrides,
   };
@@ -183,6 +185,9 @@ describe("createAccessLog", () => {
           referer: hostile,
           client: hostile,
           method: hostile,
+          requestId: "x".repeat(128),
+          trace: { traceId: "a".repeat(32), spanId: "b".repeat(16) },
+          reason: "request_line_too_long",
         });
         assert.ok(line.length < PIPE_BUF, `${line.length} bytes`);
         assert.match(line, /^[ -~]+$/);

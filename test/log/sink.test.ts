@@ -72,6 +72,8 @@ describe("openSink", () => {
         endedAtMs: 0,
         referer: undefined,
         userAgent: undefined,
+        requestId: undefined,
+        trace: undefined,
         reason: undefined,
       });
     }
