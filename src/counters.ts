@@ -61,7 +61,9 @@ const REJECTED = CLOSED + CLOSE_REASONS.length;
 const HANDSHAKES = REJECTED + REJECT_REASONS.length;
 const ARRIVED = HANDSHAKES + HANDSHAKE_FAILURES.length;
 const RECOGNIZED = ARRIVED + 1;
-const DURATIONS = RECOGNIZED + 1;
+const WEB_SOCKETS_OPENED = RECOGNIZED + 1;
+const WEB_SOCKETS_CLOSED = WEB_SOCKETS_OPENED + 1;
+const DURATIONS = WEB_SOCKETS_CLOSED + 1;
 /** Length of `EndpointCounters.slots`. */
 export const COUNTER_SLOTS: number = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
 
@@ -127,6 +129,14 @@ export class EndpointCounters {
 
   countStarted(): void {
     this.#increase(STARTED, 1);
+  }
+
+  countWebSocketOpened(): void {
+    this.#increase(WEB_SOCKETS_OPENED, 1);
+  }
+
+  countWebSocketsClosed(webSockets = 1): void {
+    this.#increase(WEB_SOCKETS_CLOSED, webSockets);
   }
 
   /** Counts the end of a request. */
@@ -200,6 +210,11 @@ export class EndpointCounters {
   get open(): number {
     const everOpen = this.accepted + this.unrecognized;
     return CLOSE_REASONS.reduce((open, reason) => open - this.closed(reason), everOpen);
+  }
+
+  /** WebSockets open now; each is an open connection as well. */
+  get webSockets(): number {
+    return this.#read(WEB_SOCKETS_OPENED) - this.#read(WEB_SOCKETS_CLOSED);
   }
 
   /** Requests that have ended. */

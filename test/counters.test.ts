@@ -10,6 +10,15 @@ import {
 import { forAll } from "./helpers/for-all.ts";
 
 describe("EndpointCounters", () => {
+  it("tells how many WebSockets are open, and forgets those of a worker that is gone", () => {
+    const counters = new EndpointCounters();
+    for (let opened = 0; opened < 3; opened += 1) counters.countWebSocketOpened();
+    counters.countWebSocketsClosed();
+    assert.equal(counters.webSockets, 2);
+    counters.countWebSocketsClosed(counters.webSockets);
+    assert.equal(counters.webSockets, 0);
+  });
+
   it("keeps every reason apart", () => {
     const counters = new EndpointCounters();
     for (const [index, reason] of CLOSE_REASONS.entries()) counters.countClosed(reason, index + 1);

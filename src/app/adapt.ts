@@ -5,6 +5,7 @@ import type { App, UpgradeHook } from "./app.ts";
 import { OutriggerError } from "../errors.ts";
 import type { ContextFactory } from "./context.ts";
 import { adaptFetch, isFetchHandler, type FetchHandler } from "./fetch.ts";
+import { adaptFetchUpgrade, asksForWebSocket } from "./fetch-upgrade.ts";
 import { readHooks } from "./hooks.ts";
 import type { ListenCapture } from "./listen-capture.ts";
 import type { AppModule } from "./load.ts";
@@ -16,6 +17,10 @@ interface Shape {
   readonly handle: App["handle"];
   /** Its server, where it has one; asked once the app has started: until then listeners may be attached to it. */
   readonly server?: () => NetServer | undefined;
+  /** Where it is no server that takes upgrades. */
+  readonly upgrade?: UpgradeHook;
+  /** Whether an upgrade goes to `upgrade` (always). */
+  readonly wantsUpgrade?: App["wantsUpgrade"];
   readonly startup?: () => unknown;
   readonly shutdown?: () => unknown;
 }
@@ -48,7 +53,7 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
     isExported,
     handle: shape.handle,
     get upgrade() {
-      const upgrade = hooks.upgrade ?? serverHook(server(), "upgrade");
+      const upgrade = hooks.upgrade ?? shape.upgrade ?? serverHook(server(), "upgrade");
       return upgrade && adaptUpgrade(upgrade, log);
     },
     get connect() {
@@ -58,6 +63,7 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
     get answersExpectations() {
       return answersExpectations(shape.server?.());
     },
+    wantsUpgrade: hooks.upgrade === undefined ? shape.wantsUpgrade : undefined,
     health: hooks.health,
     async startup() {
       await hooks.startup?.();
@@ -119,7 +125,7 @@ function serverHook(
 }
 
 function adaptMain(main: unknown, options: AdaptOptions): Shape | undefined {
-  if (isFetchHandler(main)) return { handle: adaptFetch(main, options) };
+  if (isFetchHandler(main)) return adaptFetchHandler(main, options);
   if (typeof main === "object" && main !== null) return adaptInstance(main, options);
   return isNodeHandler(main) ? { handle: adaptNodeHandler(main, options.log) } : undefined;
 }
@@ -129,11 +135,18 @@ function adaptNamed(module: AppModule, options: AdaptOptions): Shape | undefined
     return { handle: adaptNodeHandler(module["handler"], options.log) };
   const fetch = module["fetch"];
   if (typeof fetch !== "function") return undefined;
+  return adaptFetchHandler(
+    (request, context) => Reflect.apply(fetch, undefined, [request, context]),
+    options,
+  );
+}
+
+function adaptFetchHandler(fetch: FetchHandler, options: AdaptOptions): Shape {
+  const upgrade = adaptFetchUpgrade(fetch, options.createContext);
   return {
-    handle: adaptFetch(
-      (request, context) => Reflect.apply(fetch, undefined, [request, context]),
-      options,
-    ),
+    handle: adaptFetch(fetch, options),
+    upgrade,
+    wantsUpgrade: asksForWebSocket,
   };
 }
 
@@ -150,7 +163,7 @@ function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
   }
   if (hasMethod(main, "fetch")) {
     const fetch: FetchHandler = (request, context) => main.fetch(request, context);
-    return { handle: adaptFetch(fetch, options) };
+    return adaptFetchHandler(fetch, options);
   }
   if (hasMethod(main, "routing") && hasMethod(main, "ready") && hasMethod(main, "close"))
     return adaptFastify(main, options);

@@ -14,6 +14,8 @@ export interface App {
   readonly connect?: UpgradeHandler | undefined;
   /** It decides itself whether a client that asks first may send its body. */
   readonly answersExpectations?: boolean;
+  /** Whether an upgrade goes to `upgrade`; otherwise it is an ordinary request (always). */
+  readonly wantsUpgrade?: ((request: IncomingMessage) => boolean) | undefined;
   /** Runs to the end before anything is published; rejects when the app cannot serve. */
   startup(): Promise<void>;
   /** Runs after the last request has ended. */

@@ -9,6 +9,7 @@ import {
   type Scheme,
   type TrustedProxies,
 } from "./forwarded.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import { peerOf, showClients } from "./identity.ts";
 import { requestIdOf } from "./request-id.ts";
 import { parseTraceparent } from "./traceparent.ts";
@@ -25,6 +26,10 @@ export interface EndpointContext {
   /** Of what comes in here, unless a trusted proxy says otherwise. */
   readonly scheme: Scheme;
   readonly trusted: TrustedProxies;
+  /** Aborts when this worker begins to drain. */
+  readonly draining: AbortSignal;
+  /** Pings the WebSockets that we accept. */
+  readonly heartbeat: Pick<Heartbeat, "add">;
 }
 
 /** Our side of the connection. */
@@ -49,6 +54,11 @@ export interface RequestContext {
   readonly client?: Client;
   /** How the connection to us is encrypted; absent where it is not. */
   readonly tls?: TlsInfo;
+  /**
+   * Aborts when this worker begins to drain: what would go on for longer than the grace period, such as a
+   * stream of events, may end here.
+   */
+  readonly draining: AbortSignal;
 }
 
 /** Makes the context of a request. */
@@ -102,6 +112,18 @@ export function endpointOf(request: IncomingMessage): string | undefined {
 }
 
 /**
+ * Where a request came in.
+ *
+ * @throws {TypeError} When it came from another server.
+ */
+export function endpointContextOf(request: IncomingMessage): EndpointContext {
+  // The property is shared by name: an app may have an outrigger of its own in node_modules.
+  const endpoint: EndpointContext | undefined = Reflect.get(connectionOf(request), ENDPOINT);
+  if (endpoint !== undefined) return endpoint;
+  throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
+}
+
+/**
  * The context of a request that Outrigger serves; for `(req, res)` apps, whose handlers are not
  * given it.
  *
@@ -109,10 +131,7 @@ export function endpointOf(request: IncomingMessage): string | undefined {
  */
 export function getContext(request: IncomingMessage): RequestContext {
   const socket = connectionOf(request);
-  // The property is shared by name: an app may have an outrigger of its own in node_modules.
-  const endpoint: EndpointContext | undefined = Reflect.get(socket, ENDPOINT);
-  if (endpoint === undefined)
-    throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
+  const endpoint = endpointContextOf(request);
   const headers = readRequestHeaders(request.rawHeaders);
   const { traceparent } = headers;
   const forwarded = {
@@ -127,6 +146,7 @@ export function getContext(request: IncomingMessage): RequestContext {
     endpoint: endpoint.name,
     server: endpoint.server,
     scheme: findScheme(forwarded) ?? endpoint.scheme,
+    draining: endpoint.draining,
     ...(host === undefined ? {} : { host }),
     // Made only for who asks.
     get requestId() {

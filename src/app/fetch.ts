@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { WebSocket } from "ws";
 import type { Logger } from "../log/logger.ts";
 import type { App } from "./app.ts";
 import type { ContextFactory, RequestContext } from "./context.ts";
+import type { WebSocketOptions } from "./handshake.ts";
 import { failRequest } from "./node.ts";
+import { refuseUpgrade, UpgradeRequiredError } from "./upgrade-required.ts";
 
 const FETCH_MARK: unique symbol = Symbol.for("outrigger.fetch");
 /** Methods that a `Request` refuses (https://fetch.spec.whatwg.org/#forbidden-method). */
@@ -13,7 +16,25 @@ const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 const ON_DEMAND = new CountQueuingStrategy({ highWaterMark: 0 });
 
 /** A web-standard handler. */
-export type FetchHandler = (request: Request, context: RequestContext) => unknown;
+export type FetchHandler = (request: Request, context: FetchContext) => unknown;
+
+/** What a fetch handler is given with its request. */
+export interface FetchContext extends RequestContext {
+  /**
+   * Accepts the WebSocket that the client asks for, once the handler returns the response. The socket opens
+   * then; listeners belong on it before.
+   *
+   * @throws {UpgradeRequiredError} When the client asks for none; uncaught, it is answered 426.
+   */
+  upgradeWebSocket(options?: WebSocketOptions): WebSocketUpgrade;
+}
+
+/** A WebSocket to be, and what accepts it. */
+export interface WebSocketUpgrade {
+  readonly socket: WebSocket;
+  /** What the handler is to return; its headers go with the handshake. */
+  readonly response: Response;
+}
 
 /** Marks a function as a fetch handler, which cannot be told from a Node handler by looking. */
 export function markFetchHandler<Handler extends FetchHandler>(handler: Handler): Handler {
@@ -40,16 +61,31 @@ export function adaptFetch(
       response.writeHead(501).end();
       return;
     }
-    const context = createContext(request);
-    const answered: unknown = await fetch(toRequest(request, response, context), context);
-    if (!(answered instanceof Response)) throw refuseAnswer(answered);
-    await sendResponse(answered, request, response);
+    const context = Object.assign(createContext(request), { upgradeWebSocket: refuseUpgrade });
+    const webRequest = toRequest(request, response, context);
+    await sendResponse(await callFetch(fetch, webRequest, context), response);
   }
   return (request, response) => {
     answer(request, response).catch((error: unknown) =>
       failRequest({ request, response, error, log }),
     );
   };
+}
+
+/** Calls a fetch handler, and holds it to its type. */
+export async function callFetch(
+  fetch: FetchHandler,
+  request: Request,
+  context: FetchContext,
+): Promise<Response> {
+  try {
+    const answered: unknown = await fetch(request, context);
+    if (answered instanceof Response) return answered;
+    throw refuseAnswer(answered);
+  } catch (error) {
+    if (error instanceof UpgradeRequiredError) return error.getResponse();
+    throw error;
+  }
 }
 
 function refuseAnswer(answered: unknown): TypeError {
@@ -62,7 +98,8 @@ function refuseAnswer(answered: unknown): TypeError {
   );
 }
 
-function toRequest(
+/** Makes a `Request` of Node's; its signal aborts when the client leaves before the response is complete. */
+export function toRequest(
   request: IncomingMessage,
   response: ServerResponse,
   context: RequestContext,
@@ -114,18 +151,15 @@ function abortOnDisconnect(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-async function sendResponse(
-  answer: Response,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+/** Sends a `Response` through Node's. */
+export async function sendResponse(answer: Response, response: ServerResponse): Promise<void> {
   response.statusCode = answer.status;
   if (answer.statusText !== "") response.statusMessage = answer.statusText;
   for (const [name, value] of answer.headers)
     if (name !== "set-cookie") response.setHeader(name, value);
   const cookies = answer.headers.getSetCookie();
   if (cookies.length > 0) response.setHeader("set-cookie", cookies);
-  if (answer.body === null || request.method === "HEAD") {
+  if (answer.body === null || response.req.method === "HEAD") {
     response.end();
     await answer.body?.cancel();
     return;

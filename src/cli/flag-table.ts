@@ -1,9 +1,8 @@
+import { flagOf, variableOf } from "../config/option-names.ts";
 import {
-  flagOf,
   OPTION_GROUPS,
   OPTION_NAMES,
   OPTIONS,
-  variableOf,
   type OptionName,
   type OptionSource,
 } from "../config/options.ts";

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { flagOf, variableOf } from "../config/options.ts";
+import { flagOf, variableOf } from "../config/option-names.ts";
 import { EXIT_CODES, OutriggerError } from "../errors.ts";
 import type { Action, Choose } from "./action.ts";
 import { addCheck } from "./check.ts";

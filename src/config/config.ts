@@ -109,6 +109,15 @@ export interface HttpConfig {
   readonly requestTimeoutMs: number;
 }
 
+/** The code that WebSockets are closed with when a worker drains; `off` leaves them to the app. */
+export type WebSocketCloseCode = 1001 | 1012 | "off";
+
+export interface WebSocketConfig {
+  readonly closeCode: WebSocketCloseCode;
+  /** Time between two pings of a WebSocket that we accepted; 0 is never. */
+  readonly pingIntervalMs: number;
+}
+
 export interface DrainConfig {
   /** How long we keep accepting after readiness has failed. */
   readonly delayMs: number;
@@ -171,6 +180,7 @@ export interface Config {
   /** Silence after which a ready worker is replaced; 0 is never, and always so with no worker processes. */
   readonly workerTimeoutMs: number;
   readonly http: HttpConfig;
+  readonly webSocket: WebSocketConfig;
   readonly drain: DrainConfig;
   readonly log: LogConfig;
   /** Peers whose forwarded headers are believed: `unix`, addresses and CIDR ranges. */
@@ -201,6 +211,8 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 75_000,
   headersTimeoutMs: 60_000,
   requestTimeoutMs: 300_000,
+  webSocketCloseCode: 1012,
+  webSocketPingIntervalMs: 20_000,
   drainDelayMs: 0,
   gracePeriodMs: 30_000,
   accessLog: "json",

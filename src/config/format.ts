@@ -23,10 +23,12 @@ export function formatConfig(config: Config): string {
     ...key("keep-alive-timeout", http.keepAliveTimeoutMs),
     ...key("headers-timeout", http.headersTimeoutMs),
     ...key("request-timeout", http.requestTimeoutMs),
+    ...key("websocket-ping-interval", config.webSocket.pingIntervalMs),
     ...key("trusted-proxies", config.trustedProxies),
     ...key("drain-delay", drain.delayMs),
     ...key("drain-until-gone", drain.untilGone),
     ...key("grace-period", drain.gracePeriodMs),
+    ...key("websocket-close-code", config.webSocket.closeCode),
     ...key("access-log", log.accessLog),
     ...key("log-level", log.level),
   };

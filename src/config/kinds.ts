@@ -1,4 +1,4 @@
-import type { AppServerChoice, OpsEndpoint } from "./config.ts";
+import type { AppServerChoice, OpsEndpoint, WebSocketCloseCode } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHostPort } from "./host-port.ts";
@@ -7,7 +7,7 @@ import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
 import {
   formatAppServer, formatMode, formatTrustedProxies, parseAccount, parseAppServer, parseBacklog, parseChoice, parseCount, parseMode,
-  parsePositiveCount, parseText, parseToggle, parseTrustedProxies, parseWorkers,
+  parseCloseCode, parsePositiveCount, parseText, parseToggle, parseTrustedProxies, parseWorkers,
 } from "./values.ts"; // prettier-ignore
 
 /** A value as the config file holds it. */
@@ -58,6 +58,7 @@ export const APP_SERVER: ValueKind<AppServerChoice> = {
   isNumeric: true,
 };
 export const WORKERS: ValueKind<number | "auto"> = numeric("N|auto", parseWorkers);
+export const CLOSE_CODE: ValueKind<WebSocketCloseCode> = numeric("1012|1001|off", parseCloseCode);
 export const OPS: ValueKind<OpsEndpoint | "off"> = one("HOST:PORT|off", parseOps, formatOps);
 
 /** Endpoints are read later, when their surroundings are known. */

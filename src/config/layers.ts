@@ -1,13 +1,7 @@
 import { OutriggerError } from "../errors.ts";
 import { suggestNearest } from "./nearest.ts";
-import {
-  flagOf,
-  OPTIONS,
-  optionsOf,
-  VARIABLE_PREFIX,
-  variableOf,
-  type OptionName,
-} from "./options.ts";
+import { flagOf, VARIABLE_PREFIX, variableOf } from "./option-names.ts";
+import { OPTIONS, optionsOf, type OptionName } from "./options.ts";
 import type { OptionValues } from "./option-values.ts";
 import { ValueError } from "./value-error.ts";
 

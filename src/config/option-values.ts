@@ -4,6 +4,7 @@ import type {
   BalanceMode,
   LogLevel,
   OpsEndpoint,
+  WebSocketCloseCode,
 } from "./config.ts";
 
 /** What each option means once it is read. */
@@ -40,6 +41,8 @@ export interface OptionValues {
   readonly "grace-period": number;
   readonly "access-log": AccessLogFormat;
   readonly "log-level": LogLevel;
+  readonly "websocket-ping-interval": number;
+  readonly "websocket-close-code": WebSocketCloseCode;
   readonly "trusted-proxies": readonly string[];
   readonly config: string;
   readonly "print-config": true;

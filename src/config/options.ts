@@ -7,6 +7,7 @@ import {
 } from "./kinds.ts"; // prettier-ignore
 import { LIMIT_SPECS } from "./limit-specs.ts";
 import type { OptionValues } from "./option-values.ts";
+import { WEBSOCKET_SPECS } from "./websocket-specs.ts";
 
 export type OptionName = keyof OptionValues;
 
@@ -196,6 +197,7 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   "max-headers": { group: "HTTP", ...LIMIT_SPECS["max-headers"] },
   "max-request-line": { group: "HTTP", ...LIMIT_SPECS["max-request-line"] },
   "max-body-size": { group: "HTTP", ...LIMIT_SPECS["max-body-size"] },
+  "websocket-ping-interval": { group: "HTTP", ...WEBSOCKET_SPECS["websocket-ping-interval"] },
   "trusted-proxies": {
     group: "HTTP",
     description:
@@ -220,6 +222,7 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
     kind: DURATION,
     default: DURATION.format(DEFAULTS.gracePeriodMs).toString(),
   },
+  "websocket-close-code": { group: "Stopping", ...WEBSOCKET_SPECS["websocket-close-code"] },
   "access-log": {
     group: "Logs",
     description: "one line per request, in this form",
@@ -253,17 +256,4 @@ export const OPTION_NAMES: readonly OptionName[] = Object.keys(OPTIONS) as Optio
 /** The options one source may give. */
 export function optionsOf(source: OptionSource): readonly OptionName[] {
   return OPTION_NAMES.filter((name) => OPTIONS[name].sources?.includes(source) ?? true);
-}
-
-/** Begins the name of every variable of ours. */
-export const VARIABLE_PREFIX = "OUTRIGGER_";
-
-/** `--grace-period` for `grace-period`. */
-export function flagOf(name: OptionName): string {
-  return `--${name}`;
-}
-
-/** `OUTRIGGER_GRACE_PERIOD` for `grace-period`. */
-export function variableOf(name: OptionName): string {
-  return `${VARIABLE_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
 }

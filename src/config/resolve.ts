@@ -70,6 +70,14 @@ export function resolveConfig(input: ConfigInput): Config {
     recycle: resolveRecycle(layers, workers),
     workerTimeoutMs: resolveWorkerTimeout(layers, workers),
     http: resolveHttp(layers),
+    webSocket: {
+      closeCode: choose(layers, "websocket-close-code")?.value ?? DEFAULTS.webSocketCloseCode,
+      pingIntervalMs: readNumber(
+        layers,
+        "websocket-ping-interval",
+        DEFAULTS.webSocketPingIntervalMs,
+      ),
+    },
     drain: resolveDrain(layers, input.cwd),
     log: {
       level: choose(layers, "log-level")?.value ?? DEFAULTS.logLevel,
@@ -248,6 +256,7 @@ type NumberName =
   | "keep-alive-timeout"
   | "headers-timeout"
   | "request-timeout"
+  | "websocket-ping-interval"
   | "drain-delay"
   | "grace-period";
 

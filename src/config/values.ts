@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { AppServerChoice } from "./config.ts";
+import type { AppServerChoice, WebSocketCloseCode } from "./config.ts";
 import { ValueError } from "./value-error.ts";
 
 const HIGHEST_COUNT = 2 ** 31 - 1;
@@ -56,6 +56,20 @@ export function parseAppServer(text: string): AppServerChoice {
 export function formatAppServer(choice: AppServerChoice): string | number {
   if (choice.kind === "port") return choice.port;
   return choice.kind === "first" ? "auto" : choice.kind;
+}
+
+/** Reads the code that WebSockets are closed with. */
+export function parseCloseCode(text: string): WebSocketCloseCode {
+  switch (text) {
+    case "1012":
+      return 1012;
+    case "1001":
+      return 1001;
+    case "off":
+      return "off";
+    default:
+      throw new ValueError(text, "expected 1012 (service restart), 1001 (going away) or off");
+  }
 }
 
 /** Reads permission bits in octal: `660` or `0660`. */

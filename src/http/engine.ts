@@ -5,6 +5,7 @@ import type { HttpConfig } from "../config/config.ts";
 import type { RequestLimits } from "../config/limits.ts";
 import type { CloseReason, RejectReason } from "../counters.ts";
 import type { Refused } from "./refusal.ts";
+import type { Upgrades } from "./upgrades.ts";
 
 /** One ended request, as metrics and the access log want it. */
 export interface Exchange {
@@ -45,6 +46,8 @@ export interface EngineOptions {
   readonly http: HttpConfig;
   readonly limits: RequestLimits;
   readonly events: EngineEvents;
+  /** Told of every connection that the app takes over. */
+  readonly upgrades: Upgrades;
   /** Request target of the end-to-end check, which never reaches the app. */
   readonly checkTarget: string;
   /** Whether `Exchange.bytesSent` is wanted. */

@@ -19,6 +19,7 @@ import {
   formatRefusal,
   type Refusal,
 } from "./refusal.ts";
+import { isAnswering, isSending, responseOn } from "./response-on.ts";
 
 /** How often header and request timeouts are looked at. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
@@ -29,7 +30,7 @@ const CLIENT_CLOSED_REQUEST = 499;
 
 /** Serves HTTP/1.1 through `node:http`. */
 export function createNodeEngine(options: EngineOptions): HttpEngine {
-  const { app, events, checkTarget, limits } = options;
+  const { app, events, checkTarget, limits, upgrades } = options;
   const sockets = new Set<Socket>();
   /** Connections whose next request is to be the last. */
   const shedding = new Set<Socket>();
@@ -203,6 +204,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       requestTimeout: options.http.requestTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       requireHostHeader: false,
+      shouldUpgradeCallback: (request) =>
+        upgrade !== undefined && !lacksHost(request) && (app.wantsUpgrade?.(request) ?? true),
     },
     onRequest,
   );
@@ -226,6 +229,7 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       request.isHanded = true;
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
       socket.on("error", () => socket.destroy());
+      upgrades.follow(request, socket);
       upgrade(request, socket, head);
     });
   }
@@ -281,19 +285,4 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
 /** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */
 function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
   return headers.host === undefined && httpVersion === "1.1";
-}
-
-/** Whether the head of a response is already on its way on this connection. */
-function isAnswering(socket: Duplex): boolean {
-  return responseOn(socket)?.headersSent === true;
-}
-
-/** Whether the app has ended a response that is not all with the kernel yet. */
-function isSending(socket: Duplex): boolean {
-  return responseOn(socket)?.writableEnded === true;
-}
-
-function responseOn(socket: Duplex): ServerResponse | undefined {
-  if (!("_httpMessage" in socket)) return undefined;
-  return socket._httpMessage instanceof http.ServerResponse ? socket._httpMessage : undefined;
 }

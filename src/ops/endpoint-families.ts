@@ -98,6 +98,14 @@ export const ENDPOINT_FAMILIES: readonly Family[] = [
   ),
   perEndpoint(
     {
+      name: "outrigger_endpoint_websockets",
+      type: "gauge",
+      help: "WebSockets open now; each is a connection as well.",
+    },
+    ({ counters }) => [sample(Math.max(counters.webSockets, 0))],
+  ),
+  perEndpoint(
+    {
       name: "http_server_request_duration_seconds",
       type: "histogram",
       help: "Duration of HTTP requests, by method and status class.",

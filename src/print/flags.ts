@@ -2,7 +2,8 @@ import { DEFAULTS, type Config, type Endpoint } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import { formatLimits } from "../config/limits.ts";
 import { formatConfig } from "../config/format.ts";
-import { flagOf, OPTION_NAMES, OPTIONS } from "../config/options.ts";
+import { flagOf } from "../config/option-names.ts";
+import { OPTION_NAMES, OPTIONS } from "../config/options.ts";
 import { formatTls } from "../config/tls-options.ts";
 import { formatMode } from "../config/values.ts";
 

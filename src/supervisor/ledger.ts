@@ -25,6 +25,7 @@ export class Ledger {
       const share = countersOf(last, name).copy();
       share.countRecognized("client", share.unrecognized);
       share.countClosed(reason, share.open);
+      share.countWebSocketsClosed(share.webSockets);
       share.abandonInFlight();
       total.add(share);
     }

@@ -1,16 +1,23 @@
 import type { EndpointContext } from "../app/context.ts";
 import { createTrustedProxies } from "../app/forwarded.ts";
+import { Heartbeat } from "../app/heartbeat.ts";
 import type { BoundAddress, Config, Endpoint } from "../config/config.ts";
 import { boundAddressOf } from "../config/handed-source.ts";
 
 /** What the requests of an endpoint have in common. */
-export function createEndpointContext(endpoint: Endpoint, config: Config): EndpointContext {
+export function createEndpointContext(
+  endpoint: Endpoint,
+  config: Config,
+  draining: AbortSignal,
+): EndpointContext {
   const bound = boundAddressOf(endpoint);
   return {
     name: endpoint.name,
     server: serverAddressOf(bound),
     scheme: endpoint.tls === undefined ? "http" : "https",
     trusted: createTrustedProxies(proxiesOn(bound, config)),
+    draining,
+    heartbeat: new Heartbeat(config.webSocket.pingIntervalMs),
   };
 }
 

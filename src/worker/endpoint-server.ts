@@ -1,17 +1,18 @@
 import net, { type BoundSocket, type Socket } from "node:net";
 import type { App } from "../app/app.ts";
-import {
-  assignEndpoint,
-  assignPeer,
-  connectionOf,
-  inheritPeer,
-  type EndpointContext,
-} from "../app/context.ts";
-import type { Endpoint, HttpConfig, HttpVersions, ProxyProtocolMode } from "../config/config.ts";
+import { assignEndpoint, assignPeer, inheritPeer, type EndpointContext } from "../app/context.ts";
+import type {
+  Endpoint,
+  HttpConfig,
+  HttpVersions,
+  ProxyProtocolMode,
+  WebSocketCloseCode,
+} from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
 import { alpnProtocols, createEngine } from "../http/protocols.ts";
+import { Upgrades } from "../http/upgrades.ts";
 import { discardHandle } from "../listener/sendable.ts";
 import { refuseAddress } from "../listener/tcp.ts";
 import type { Logger } from "../log/logger.ts";
@@ -20,6 +21,7 @@ import type { ShedOrder } from "../protocol.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
+import { createEngineEvents, createUpgradeEvents, type EndpointBooks } from "./endpoint-events.ts";
 import { Gate, type Load } from "./gate.ts";
 import { receiveProxyHeader } from "./proxy-reception.ts";
 import { Shedder } from "./shedder.ts";
@@ -40,6 +42,7 @@ export interface EndpointServerOptions {
   readonly counters: EndpointCounters;
   readonly app: App;
   readonly http: HttpConfig;
+  readonly webSocketCloseCode: WebSocketCloseCode;
   readonly log: Logger;
   readonly checkTarget: string;
   /** Tells the supervisor how many connections are open. */
@@ -56,6 +59,8 @@ export class EndpointServer {
   readonly counters: EndpointCounters;
   readonly connections: Connections;
   readonly #options: EndpointServerOptions;
+  readonly #books: EndpointBooks;
+  readonly upgrades: Upgrades;
   readonly #engine: HttpEngine;
   readonly #gate: Gate;
   readonly #shedder: Shedder;
@@ -71,6 +76,16 @@ export class EndpointServer {
     this.counters = options.counters;
     this.#gate = new Gate({ shut: () => this.#closeListener(), report: options.reportLoad });
     this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
+    this.#books = {
+      counters: this.counters,
+      connections: this.connections,
+      recorder: options.recorder,
+      onEnded: (connection) => {
+        this.#shedder.count(connection);
+        options.onAnswered();
+      },
+    };
+    this.upgrades = new Upgrades(createUpgradeEvents(this.#books), options.webSocketCloseCode);
     this.#engine = this.#createEngine();
     this.#shedder = new Shedder(this.#engine);
     this.#terminator = this.#createTerminator();
@@ -169,30 +184,15 @@ export class EndpointServer {
   }
 
   #createEngine(): HttpEngine {
-    const { endpoint, app, http, checkTarget, recorder, onAnswered } = this.#options;
+    const { endpoint, app, http, checkTarget, recorder } = this.#options;
     return createEngine(this.#httpVersions, {
       app,
       http,
       limits: endpoint.limits,
       checkTarget,
       measureBytes: recorder.wantsBytes,
-      events: {
-        requestStarted: (socket) => {
-          this.connections.recognize(socket);
-          this.counters.countStarted();
-        },
-        requestEnded: (exchange) => {
-          this.counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
-          recorder.record(exchange);
-          this.#shedder.count(connectionOf(exchange.request));
-          onAnswered();
-        },
-        rejected: (reason) => this.counters.countRejected(reason),
-        refused: (refused) => recorder.recordRefused(refused),
-        checked: (socket) => this.connections.disown(socket),
-        closing: (socket, reason) => this.connections.attribute(socket, reason),
-        shed: (socket) => this.connections.attribute(socket, "rebalanced"),
-      },
+      upgrades: this.upgrades,
+      events: createEngineEvents(this.#books),
     });
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { App } from "../app/app.ts";
 import type { EndpointContext } from "../app/context.ts";
@@ -30,6 +31,8 @@ const LEAST_SHUTDOWN_MS = 500;
 export class Worker {
   readonly #host: WorkerHost;
   readonly #monitor = new ProcessMonitor();
+  /** Aborts when the drain begins. */
+  readonly #draining = new AbortController();
   #servers: readonly EndpointServer[] = [];
   #app: App | undefined;
   #capture: ListenCapture | undefined;
@@ -42,6 +45,8 @@ export class Worker {
   readonly #credentials = new Map<string, TlsCredentials>();
 
   constructor(host: WorkerHost) {
+    // Every stream of events may wait for it.
+    setMaxListeners(0, this.#draining.signal);
     this.#host = host;
   }
 
@@ -138,7 +143,7 @@ export class Worker {
     const counterWriter = new CounterWriter(config.endpoints.length, command.counterDescriptor);
     this.#counters = counterWriter;
     const servers = config.endpoints.map((endpoint, index) => {
-      const context = createEndpointContext(endpoint, config);
+      const context = createEndpointContext(endpoint, config, this.#draining.signal);
       const recorder = this.#createRecorder(config, context);
       return new EndpointServer({
         endpoint,
@@ -146,6 +151,7 @@ export class Worker {
         counters: counterWriter.counters[index] ?? new EndpointCounters(),
         app,
         http: config.http,
+        webSocketCloseCode: config.webSocket.closeCode,
         log,
         checkTarget: command.checkTarget,
         onAnswered,
@@ -211,6 +217,9 @@ export class Worker {
       server.announceClose();
       server.stopAccepting();
     }
+    // The app comes first: it may have a last word for its clients.
+    this.#draining.abort();
+    for (const server of this.#servers) server.upgrades.closeWebSockets();
     const drained = Promise.all(this.#servers.map((server) => server.connections.drained()));
     await this.#waitForGoodbyes(drained, deadline);
     for (const server of this.#servers) {

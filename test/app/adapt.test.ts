@@ -18,6 +18,7 @@ const CONTEXT: RequestContext = {
   host: "test",
   requestId: "id-1",
   server: { path: "/test.sock" },
+  draining: new AbortController().signal,
 };
 
 interface LoggedLine {

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import type { Host } from "../../src/cli/host.ts";
 import { run, type Serve } from "../../src/cli/run.ts";
 import type { Config } from "../../src/config/config.ts";
-import { flagOf, optionsOf } from "../../src/config/options.ts";
+import { flagOf } from "../../src/config/option-names.ts";
+import { optionsOf } from "../../src/config/options.ts";
 import { EXIT_CODES, OutriggerError, type ExitCode } from "../../src/errors.ts";
 
 interface Outcome {

@@ -30,6 +30,7 @@ const DEFAULT_CONFIG: Config = {
   recycle: { maxRequests: 0, maxLifetimeMs: 0, maxRssBytes: 0 },
   workerTimeoutMs: 30_000,
   http: { keepAliveTimeoutMs: 75_000, headersTimeoutMs: 60_000, requestTimeoutMs: 300_000 },
+  webSocket: { closeCode: 1012, pingIntervalMs: 20_000 },
   drain: { delayMs: 0, untilGone: undefined, gracePeriodMs: 30_000 },
   log: { level: "info", accessLog: "json" },
   trustedProxies: ["unix"],
@@ -101,6 +102,7 @@ describe("resolveConfig", () => {
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
         "worker-timeout": "9s", takeover: "", "app-server": "3000", "wait-ready": "", "start-timeout": "10s",
+        "websocket-close-code": "1001", "websocket-ping-interval": "10s",
       },
     }); // prettier-ignore
     assert.deepEqual(config, {
@@ -124,6 +126,7 @@ describe("resolveConfig", () => {
       recycle: { maxRequests: 6, maxLifetimeMs: 7000, maxRssBytes: 8 * 2 ** 20 },
       workerTimeoutMs: 9000,
       http: { keepAliveTimeoutMs: 1000, headersTimeoutMs: 2000, requestTimeoutMs: 3000 },
+      webSocket: { closeCode: 1001, pingIntervalMs: 10_000 },
       drain: { delayMs: 4000, untilGone: "/srv/run/nginx.pid", gracePeriodMs: 5000 },
       log: { level: "debug", accessLog: "combined" },
       trustedProxies: ["10.0.0.0/8", "::1"],
@@ -285,6 +288,7 @@ describe("formatConfig", () => {
     "a socket": { flags: { socket: "./a.sock", "socket-mode": "640", "socket-group": "www", backlog: "7" } },
     "many endpoints": { flags: { listen: ["/a.sock", "@b", ":80?name=web&max-connections=2", "[::1]:80"] } },
     "what is switched off": { flags: { ops: "off", "trusted-proxies": "none", "access-log": "off", "request-timeout": "0" } },
+    "WebSockets left to the app": { flags: { "websocket-close-code": "off", "websocket-ping-interval": "0" } },
     "a takeover": { flags: { takeover: "" } },
     "a drain file": { flags: { "drain-until-gone": "/run/nginx.pid", "drain-delay": "1500ms", workers: "0" } },
   }; // prettier-ignore

@@ -1,13 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createTrustedProxies } from "../../src/app/forwarded.ts";
-import { formatMode, formatTrustedProxies, parseMode, parseTrustedProxies } from "../../src/config/values.ts"; // prettier-ignore
+import { formatMode, formatTrustedProxies, parseCloseCode, parseMode, parseTrustedProxies } from "../../src/config/values.ts"; // prettier-ignore
 import { forAll } from "../helpers/for-all.ts";
 import { valueOf } from "../helpers/value-of.ts";
 
 describe("parseMode", () => {
   it("reads what formatMode writes", () => {
     for (let mode = 0; mode < 0o1000; mode += 1) assert.equal(parseMode(formatMode(mode)), mode);
+  });
+});
+
+describe("parseCloseCode", () => {
+  it("reads the two codes that tell a client to come back, and off", () => {
+    assert.deepEqual(["1012", "1001", "off"].map(parseCloseCode), [1012, 1001, "off"]);
+  });
+
+  it("refuses any other", () => {
+    for (const text of ["1000", "1006", "", "on", "1012 "]) {
+      assert.throws(() => parseCloseCode(text), {
+        message: `Cannot use ${JSON.stringify(text)}: expected 1012 (service restart), 1001 (going away) or off`,
+      });
+    }
   });
 });
 

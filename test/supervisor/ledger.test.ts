@@ -11,6 +11,7 @@ function busy(counters: EndpointCounters): void {
   for (let index = 0; index < 3; index += 1) counters.countAccepted();
   counters.countClosed("client");
   counters.countStarted();
+  counters.countWebSocketOpened();
   counters.countStarted();
   counters.countFinished("GET", 200, 0.1);
 }
@@ -31,6 +32,7 @@ describe("Ledger", () => {
     const total = ledger.total("app", [workerSnapshot(busy)]);
     assert.deepEqual([total.accepted, total.open, total.inFlight], [6, 2, 1]);
     assert.deepEqual([total.closed("client"), total.closed("worker_lost")], [2, 2]);
+    assert.equal(total.webSockets, 1);
     assert.equal(total.durations()[0]?.count, 2);
   });
 

@@ -1,0 +1,64 @@
+import type { Socket } from "node:net";
+import { connectionOf } from "../app/context.ts";
+import type { EndpointCounters } from "../counters.ts";
+import type { EngineEvents, Exchange } from "../http/engine.ts";
+import type { UpgradeEvents } from "../http/upgrades.ts";
+import type { Connections } from "./connections.ts";
+import type { RequestRecorder } from "./request-recorder.ts";
+
+/** Where what happens on one endpoint is written down. */
+export interface EndpointBooks {
+  readonly counters: EndpointCounters;
+  readonly connections: Connections;
+  readonly recorder: RequestRecorder;
+  /** Called after each request with its connection. */
+  readonly onEnded: (connection: Socket) => void;
+}
+
+/** Writes down what becomes of requests. */
+export function createEngineEvents(books: EndpointBooks): EngineEvents {
+  const { counters, connections, recorder, onEnded } = books;
+  return {
+    requestStarted: (socket) => {
+      connections.recognize(socket);
+      counters.countStarted();
+    },
+    requestEnded: (exchange) => {
+      counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
+      recorder.record(exchange);
+      onEnded(connectionOf(exchange.request));
+    },
+    rejected: (reason) => counters.countRejected(reason),
+    refused: (refused) => recorder.recordRefused(refused),
+    checked: (socket) => connections.disown(socket),
+    closing: (socket, reason) => connections.attribute(socket, reason),
+    shed: (socket) => connections.attribute(socket, "rebalanced"),
+  };
+}
+
+/** Writes down what becomes of upgrades: each is a request until it is answered, and logged when it is all over. */
+export function createUpgradeEvents(books: EndpointBooks): UpgradeEvents {
+  const { counters, connections, recorder, onEnded } = books;
+  const count = (exchange: Exchange): void => {
+    counters.countFinished(exchange.method, exchange.status, exchange.durationSeconds);
+    onEnded(connectionOf(exchange.request));
+  };
+  return {
+    asked: (request) => {
+      connections.recognize(connectionOf(request));
+      counters.countStarted();
+    },
+    refused: (exchange) => {
+      count(exchange);
+      recorder.record(exchange);
+    },
+    switched: ({ exchange, isWebSocket }) => {
+      count(exchange);
+      if (isWebSocket) counters.countWebSocketOpened();
+    },
+    ended: ({ exchange, isWebSocket }) => {
+      if (isWebSocket) counters.countWebSocketsClosed();
+      recorder.record(exchange);
+    },
+  };
+}
