@@ -16,8 +16,8 @@ export interface ListenCaptureOptions {
   readonly ownAddress: OwnAddress;
   /** Told of a server of the app that really listens. */
   readonly onElsewhere: (asked: string) => void;
-  /** Told when the app closes the server that was taken. */
-  readonly onClose: () => void;
+  /** Told when the app closes the server that was taken; returns whether that one is served. */
+  readonly onClose: () => boolean;
 }
 
 /**
@@ -67,6 +67,11 @@ export class ListenCapture {
     return this.#server;
   }
 
+  /** Where the server that was taken wanted to listen, as people write it; undefined while there is none. */
+  get asked(): string | undefined {
+    return this.#asked && describeAsked(this.#asked);
+  }
+
   /** Resolves with the server that was taken; rejects for one that cannot be served. */
   get taken(): Promise<Server> {
     return this.#taken.promise;
@@ -102,16 +107,17 @@ export class ListenCapture {
 
   #isFirst(asked: Asked): boolean {
     if (this.#asked === undefined) return true;
-    return this.#asked.kind === "port" && isSamePort(asked, this.#asked.port);
+    // Whoever asks for any port does not mean the same one.
+    return (
+      this.#asked.kind === "port" && this.#asked.port > 0 && isSamePort(asked, this.#asked.port)
+    );
   }
 
-  /** One that is closed before it could be served was not the one. */
+  /** One that is closed before it could be served, or that nobody wants to be served, was not the one. */
   #close(server: Server): void {
     if (server !== this.#server) return;
-    if (this.#isTaken) {
-      this.#options.onClose();
-      return;
-    }
+    if (this.#isTaken && this.#options.onClose()) return;
+    this.#isTaken = false;
     this.#server = undefined;
     this.#asked = undefined;
     this.release();

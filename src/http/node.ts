@@ -217,7 +217,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   );
   // Who waits for a word before it sends a body is told that it is too large instead.
   server.on("checkContinue", (request, response) => {
-    if (findExcess(request, limits) === undefined) response.writeContinue();
+    const isOurs = app.answersExpectations !== true;
+    if (isOurs && findExcess(request, limits) === undefined) response.writeContinue();
     onRequest(request, response);
   });
   const { upgrade } = app;
@@ -241,7 +242,6 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
       connect(request, socket, head);
     });
   }
-  if (app.answersExpectations === true) server.on("checkContinue", onRequest);
   // Connections come from a listener of ours; without this event node:http checks no timeouts.
   server.emit("listening");
 

@@ -6,8 +6,15 @@ export type ConnectTarget =
   | { readonly path: string }
   | { readonly host: string; readonly port: number };
 
+/** What the end-to-end check wants: that a worker of ours serves, or only that somebody has accepted, be it to say 503. */
+export type Wanted = "served" | "accepted";
+
 /** Sends one request through a listener and resolves when it was answered. */
-export type EndToEndCheck = (target: ConnectTarget, signal: AbortSignal) => Promise<void>;
+export type EndToEndCheck = (
+  target: ConnectTarget,
+  signal: AbortSignal,
+  wanted?: Wanted,
+) => Promise<void>;
 
 /** A bound socket for one endpoint. Nothing here accepts: that is the workers' part. */
 export interface Listener {

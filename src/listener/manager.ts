@@ -117,8 +117,11 @@ export class ListenerManager {
    * published is taken away by `close`.
    */
   async publish(check: EndToEndCheck, signal: AbortSignal): Promise<readonly Listener[]> {
-    for (const { connectTarget } of this.listeners)
-      if (connectTarget !== undefined) await check(connectTarget, signal);
+    for (const { connectTarget, endpoint } of this.listeners) {
+      // Where a socket was handed over, others may accept on it, too, and be the ones that answer.
+      const wanted = endpoint.kind === "handed" ? "accepted" : undefined;
+      if (connectTarget !== undefined) await check(connectTarget, signal, wanted);
+    }
     const replaced: Listener[] = [];
     for (const listener of this.listeners) {
       if (isHeir(listener)) continue;

@@ -2,22 +2,19 @@ import { randomBytes } from "node:crypto";
 import http from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, OutriggerError } from "../errors.ts";
-import type { ConnectTarget, EndToEndCheck } from "../listener/listener.ts";
+import type { ConnectTarget, EndToEndCheck, Wanted } from "../listener/listener.ts";
 
 /** A request target that nobody else can know, so that the app never misses a request of its own. */
 export function createCheckTarget(): string {
   return `/.outrigger-check/${randomBytes(16).toString("hex")}`;
 }
 
-/** What the end-to-end check wants: that a worker serves, or only that one has accepted, be it to say 503. */
-export type Wanted = "served" | "accepted";
-
 /** How long to wait for room in an accept queue that is full. */
 const RETRY_MS = 50;
 
 /** Sends one real request through a socket and wants it answered by a worker of ours. */
-export function createEndToEndCheck(checkTarget: string, wanted: Wanted = "served"): EndToEndCheck {
-  return async (target, signal) => {
+export function createEndToEndCheck(checkTarget: string, usual: Wanted = "served"): EndToEndCheck {
+  return async (target, signal, wanted = usual) => {
     try {
       const status = await askPatiently({ target, checkTarget, signal });
       if (wanted === "served" && status !== 200) throw new Error(`answered ${status}`);

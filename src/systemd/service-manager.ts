@@ -48,9 +48,9 @@ export const NO_SERVICE_MANAGER: ServiceManager = {
 /** A service manager that speaks the protocol of sd_notify(3). */
 export class NotifiedManager implements ServiceManager {
   readonly #options: ServiceManagerOptions;
-  #phase: Phase = "starting";
   #reloads = 0;
   #isStopping = false;
+  #hasBeenReady = false;
   #status = "";
   /** Timers by what they are for. */
   readonly #timers = new Map<"look" | "watchdog", () => void>();
@@ -60,8 +60,10 @@ export class NotifiedManager implements ServiceManager {
   }
 
   enter(phase: Phase): void {
-    this.#phase = phase;
-    if (phase === "ready") {
+    // A drain that was announced during the start is served all the same, until a stop is asked for.
+    const isUp = phase === "ready" || (phase === "draining" && !this.#isStopping);
+    if (isUp && !this.#hasBeenReady) {
+      this.#hasBeenReady = true;
       this.#say({ READY: 1 });
       this.#startTimers();
     } else if (phase === "draining") {
@@ -86,7 +88,7 @@ export class NotifiedManager implements ServiceManager {
     } finally {
       this.#reloads -= 1;
       // Once for all of them: the first to end is not the end.
-      if (this.#reloads === 0 && this.#phase === "ready") this.#say({ READY: 1 });
+      if (this.#reloads === 0 && this.#hasBeenReady && !this.#isStopping) this.#say({ READY: 1 });
     }
   }
 

@@ -1,5 +1,8 @@
 /** What an app may take for the order to stop, in the order in which we look for its listeners. */
-const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
+const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+
+/** HUP ends who does not listen, but who does will hardly stop for it. */
+const WITHHELD = [...STOP_SIGNALS, "SIGHUP"] as const;
 
 const ignore = (): void => {};
 
@@ -20,13 +23,13 @@ export class AppSignals {
   static withhold(host: NodeJS.Process): AppSignals {
     const signals = new AppSignals(host);
     const emit: unknown = Reflect.get(host, "emit");
-    const names: ReadonlySet<unknown> = new Set(STOP_SIGNALS);
+    const names: ReadonlySet<unknown> = new Set(WITHHELD);
     const filter = (...args: unknown[]): unknown => {
       if (names.has(args[0]) && !signals.#isTelling) return true;
       return typeof emit === "function" && Reflect.apply(emit, host, args);
     };
     Object.defineProperty(host, "emit", { configurable: true, writable: true, value: filter });
-    for (const name of STOP_SIGNALS) host.on(name, ignore);
+    for (const name of WITHHELD) host.on(name, ignore);
     return signals;
   }
 
@@ -38,7 +41,7 @@ export class AppSignals {
     if (signal === undefined) return false;
     this.#isTelling = true;
     // Listeners that end the process by the same signal look whether they are alone.
-    for (const name of STOP_SIGNALS) this.#host.off(name, ignore);
+    for (const name of WITHHELD) this.#host.off(name, ignore);
     this.#host.emit(signal, signal);
     return true;
   }

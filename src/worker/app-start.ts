@@ -25,8 +25,8 @@ export interface AppStartOptions {
   readonly idleness: Idleness | undefined;
   /** Resolves when the app has called `process.send("ready")`. */
   readonly readySignal: Promise<void>;
-  /** Called when the app closes the server that was taken from it. */
-  readonly onServerClosed: () => void;
+  /** Called when the app closes the server that was taken from it; returns whether that one is served. */
+  readonly onServerClosed: () => boolean;
 }
 
 /** An app that may serve. */
@@ -61,6 +61,8 @@ async function runStart(options: AppStartOptions, signal: AbortSignal): Promise<
   const module = await inTime(Promise.resolve(loading), "its module was not loaded to the end");
   const app = adaptApp(module, { log, createContext: getContext, capture });
   await inTime(app.startup(), "its startup hook did not end");
+  if (app.isExported === true && capture?.server !== undefined)
+    log.info({ asked: capture.asked }, "app does not listen by itself");
   if (app.isExported !== true && capture !== undefined)
     await awaitListening({ capture, module, limit, signal, idleness: options.idleness });
   if (config.waitReady) await inTime(readySignal, 'it did not call process.send("ready")');

@@ -183,11 +183,16 @@ export class Worker {
     this.#fail(error);
   }
 
-  /** An app that closes its server wants no more requests; the supervisor fills its place when it has ended. */
-  #followClose(graceMs: number): void {
-    if (this.#servers.length === 0 || this.#deadline !== undefined) return;
+  /**
+   * An app that closes its server wants no more requests; the supervisor fills its place when it has
+   * ended. Returns whether it was the one that is served: one that exports what we call may have others.
+   */
+  #followClose(graceMs: number): boolean {
+    if (this.#app?.isExported === true) return false;
+    if (this.#servers.length === 0 || this.#deadline !== undefined) return true;
     this.#host.log.warn({}, "app closed its server");
     this.drain(graceMs);
+    return true;
   }
 
   #createRecorder(config: Config, context: EndpointContext): RequestRecorder {
@@ -254,6 +259,8 @@ export class Worker {
 
   async #shutDownApp({ signal }: Deadline): Promise<void> {
     try {
+      // Its connections are gone: a hook that waits until its server has closed is to hear of that.
+      this.#capture?.release();
       const stopped = this.#app?.shutdown().then(() => this.#stopListeningApp());
       if (await settledBefore(stopped ?? Promise.resolve(), signal)) return;
       this.#host.log.warn({}, "app shutdown did not end in time");
@@ -264,7 +271,6 @@ export class Worker {
 
   /** One that calls `listen()` stops as it does by itself: on a signal, until it exits or has nothing left to do. */
   async #stopListeningApp(): Promise<void> {
-    this.#capture?.release();
     const { process } = this.#host;
     if (this.#capture?.server === undefined || process === undefined) return;
     // It may end the process by a signal, of which nobody here hears.

@@ -161,6 +161,18 @@ describe("a socket that is handed over", needs("perl"), () => {
     await stop(program);
   });
 
+  it("may be served by several at once, whose answers are as good", async (t) => {
+    const { descriptor } = await keepSocket(t);
+    const options = { args: argsOf("fd:3"), descriptors: [descriptor] };
+    const programs: Program[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      const program = activate(t, options);
+      await program.ready();
+      programs.push(program);
+    }
+    for (const program of programs) await stop(program);
+  });
+
   it("has its connections shared out evenly among the workers", async (t) => {
     const unix = await keepSocket(t);
     const tcp = keepListening(t, { host: "127.0.0.1", port: 0 });

@@ -132,6 +132,15 @@ describe("an app that listens and handles stop signals itself", () => {
     assert.deepEqual(notes(serving), ["told"]);
   });
 
+  it("does not take HUP for the order to stop", async (t) => {
+    const code = `process.on("SIGHUP", () => note("told")); setInterval(() => {}, 1000).unref();`;
+    const serving = await serveStopping(t, code);
+    await serving.request({ path: "/" });
+    serving.program.signal("SIGTERM");
+    assert.deepEqual(await serving.program.exit(), OK);
+    assert.deepEqual(notes(serving), []);
+  });
+
   it("keeps its worker when a stop signal is sent to that alone", async (t) => {
     const code = `process.on("SIGTERM", () => { note("told"); process.exit(0); });`;
     const serving = await serveStopping(t, code);
@@ -157,5 +166,28 @@ describe("an app that closes its server itself", () => {
     };
     await eventually(DEADLINE_MS, after, "another worker to answer");
     assert.deepEqual(notes(serving), ["answered", "closed"]);
+  });
+});
+
+describe("an app that exports a handler and lets a server listen", () => {
+  it("may wait in its shutdown hook until its server has closed", async (t) => {
+    const code = `exports.handler = (req, res) => res.end(String(process.pid));
+      exports.shutdown = () => new Promise((done) => server.close(() => { note("closed"); done(); }));`;
+    const serving = await serveStopping(t, code);
+    const { asked } = await serving.program.line("app does not listen by itself");
+    assert.equal(asked, "port 3000");
+    await serving.request({ path: "/" });
+    serving.program.signal("SIGTERM");
+    assert.deepEqual(await serving.program.exit(), OK);
+    assert.deepEqual(notes(serving), ["closed"]);
+  });
+
+  it("may close that server, and goes on", async (t) => {
+    const code = `exports.handler = (req, res) =>
+        server.listening ? server.close(() => { note("closed"); res.end(String(process.pid)); }) : res.end(String(process.pid));`;
+    const serving = await serveStopping(t, code);
+    const pid = (await serving.request({ path: "/" })).text();
+    assert.equal((await serving.request({ path: "/" })).text(), pid);
+    assert.deepEqual(notes(serving), ["closed"]);
   });
 });

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { serveCode, type CodeOptions } from "../helpers/app-file.ts";
-import { within } from "../helpers/deadline.ts";
+import { eventually, within } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { startProgram, type Program } from "../helpers/program.ts";
 import { RawClient } from "../helpers/raw-client.ts";
@@ -257,6 +257,23 @@ describe("an app with several servers", () => {
     );
     assert.deepEqual(await notesOf(serving), ["127.0.0.1", "::1"]);
     assert.equal(await isOpen(serving.port), false);
+  });
+
+  it("really opens others that ask for any port, when the first did too", async (t) => {
+    const serving = await serveModule(
+      t,
+      `const http = require("node:http");
+      const events = [];
+      http.createServer((req, res) => res.end(JSON.stringify(events))).listen(0);
+      const other = http.createServer((req, res) => res.end("other")).listen(0, "127.0.0.1", async () => {
+        events.push(await (await fetch("http://127.0.0.1:" + other.address().port)).text());
+      });`,
+    );
+    const answered = async (): Promise<unknown[] | undefined> => {
+      const events = await notesOf(serving);
+      return Array.isArray(events) && events.length > 0 ? events : undefined;
+    };
+    assert.deepEqual(await eventually(DEADLINE_MS, answered, "an answer of the other"), ["other"]);
   });
 
   it("takes the next when the first is closed before it is served", async (t) => {

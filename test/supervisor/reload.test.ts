@@ -11,6 +11,7 @@ describe("reloadConfig", () => {
     { app: "./other.js" },
     { log: { ...CURRENT.log, accessLog: "off" } },
     { http: { keepAliveTimeoutMs: 1, headersTimeoutMs: 2, requestTimeoutMs: 3 } },
+    { webSocket: { pingIntervalMs: 1, closeCode: "off" } },
     { drain: { delayMs: 1, untilGone: "/run/nginx.pid", gracePeriodMs: 2 } },
     { recycle: { maxRequests: 1, maxLifetimeMs: 2, maxRssBytes: 3 } },
     { workerTimeoutMs: 5_000 },

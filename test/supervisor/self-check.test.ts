@@ -72,6 +72,7 @@ describe("createEndToEndCheck", () => {
     );
     const checkAccepted = createEndToEndCheck("/check", "accepted");
     await within(DEADLINE_MS, checkAccepted({ path }, never), "the check");
+    await within(DEADLINE_MS, check({ path }, never, "accepted"), "the check of a shared socket");
     const broken = await serve(t, (socket) => socket.end("HTTP/1.1 503 Serv"));
     await assert.rejects(checkAccepted({ path: broken }, never), { code: "ERR_LISTEN" });
   });

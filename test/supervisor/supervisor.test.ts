@@ -35,7 +35,7 @@ describe("Supervisor.stop", () => {
     const closes = t.mock.method(ListenerManager.prototype, "close");
     const started = assert.rejects(supervisor.start(), { code: "ERR_STATE" });
     await asked.promise;
-    assert.deepEqual(await within(2_000, supervisor.stop(), "the stop"), {
+    assert.deepEqual(await within(10_000, supervisor.stop(), "the stop"), {
       forced: 0,
       failed: false,
     });

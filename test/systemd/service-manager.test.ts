@@ -71,6 +71,30 @@ describe("NotifiedManager", () => {
     assert.deepEqual(bench.said(), [{ STATUS: "Drain announced, 2 of 2 workers ready" }]);
   });
 
+  it("says that it is up when the drain was announced during the start, as all is served", () => {
+    const bench = build(10_000);
+    bench.standing = snapshotFixture({ phase: "draining" });
+    bench.manager.enter("draining");
+    const status = "Drain announced, 2 of 2 workers ready";
+    assert.deepEqual(bench.said(), [{ READY: 1, STATUS: status }, { WATCHDOG: 1 }]);
+  });
+
+  it("ends a reload also when a drain was announced", async () => {
+    const bench = build();
+    bench.manager.enter("ready");
+    bench.standing = snapshotFixture({ phase: "draining" });
+    bench.manager.enter("draining");
+    bench.said();
+    await bench.manager.whileReloading(() => Promise.resolve());
+    assert.deepEqual(
+      bench.said().map(({ READY, RELOADING }) => [READY, RELOADING]),
+      [
+        [undefined, 1],
+        [1, undefined],
+      ],
+    );
+  });
+
   it("says nothing of a start that is given up", () => {
     const { manager, said, clock } = build(10_000);
     manager.enter("stopped");
@@ -103,6 +127,7 @@ describe("NotifiedManager", () => {
     manager.enter("ready");
     const { promise, resolve } = Promise.withResolvers<void>();
     const reload = manager.whileReloading(() => promise);
+    manager.stop();
     manager.enter("draining");
     said();
     resolve();
