@@ -37,9 +37,9 @@ export class IdleTimeouts {
       this.#sweeps = setInterval(() => this.#sweep(), armAfterMs).unref();
   }
 
-  /** Takes over the idle timeout of a connection. */
+  /** Takes over the idle timeout of a connection; what only looks like one, as a stream of HTTP/2 does, has none. */
   watch(socket: WatchedSocket): void {
-    if (this.#sweeps === undefined) return;
+    if (this.#sweeps === undefined || !(socket instanceof net.Socket)) return;
     this.#sockets.add(socket);
     socket[IDLE_SINCE] = BUSY;
     socket.setTimeout = this.#setTimeout;

@@ -20,6 +20,12 @@ const CONNECTION_FIELDS = new Set([
 ]); // prettier-ignore
 const HEAD_END = "\r\n\r\n";
 
+function withoutConnectionFields(fields: Fields): Fields {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name]) => !CONNECTION_FIELDS.has(name)),
+  );
+}
+
 /** Reads the HTTP/1.1 response that `node:http` writes for one request; what it writes is well-formed. */
 export class ResponseDecoder {
   readonly #events: ResponseEvents;
@@ -55,9 +61,7 @@ export class ResponseDecoder {
 
   #takeHead(status: number, lines: readonly string[]): void {
     const all = parseFields(lines);
-    const fields = Object.fromEntries(
-      Object.entries(all).filter(([name]) => !CONNECTION_FIELDS.has(name)),
-    );
+    const fields = withoutConnectionFields(all);
     if (status < 200) {
       this.#events.informed(status, fields);
       return;
@@ -75,7 +79,7 @@ export class ResponseDecoder {
   #createChunked(): (bytes: Buffer) => void {
     const decoder = new ChunkDecoder({
       data: (bytes) => this.#events.data(bytes),
-      end: (trailers) => this.#finish(parseFields(trailers)),
+      end: (trailers) => this.#finish(withoutConnectionFields(parseFields(trailers))),
     });
     return (bytes) => decoder.write(bytes);
   }

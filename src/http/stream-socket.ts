@@ -5,6 +5,8 @@ import type { RequestHead } from "./request-head.ts";
 import { ResponseDecoder, type Fields } from "./response-decoder.ts";
 
 const LAST_CHUNK = "0\r\n";
+/** How long a peer may still send what nobody reads, once it has its response. */
+const LINGER_MS = 2_000;
 
 /**
  * One HTTP/2 stream as a connection that carries one HTTP/1.1 request. So `node:http` serves it, with
@@ -21,6 +23,7 @@ export class StreamSocket extends Duplex {
   #responseTrailers: Fields = {};
   /** The last bytes of the response have been taken. */
   #isAnswered = false;
+  #isClosingSoon = false;
   #bytesWritten = 0;
 
   constructor(stream: ServerHttp2Stream, head: RequestHead, connection: Socket) {
@@ -41,7 +44,7 @@ export class StreamSocket extends Duplex {
     stream.on("trailers", (trailers: IncomingHttpHeaders) => (this.#requestTrailers = trailers));
     stream.on("data", (chunk: Buffer) => this.#pass(chunk));
     stream.once("end", () => this.#passEnd());
-    stream.on("wantTrailers", () => stream.sendTrailers(this.#responseTrailers));
+    stream.on("wantTrailers", () => this.#sendTrailers());
     stream.on("error", () => {});
     stream.once("close", () => this.destroy(this.#isAnswered ? undefined : new StreamCut()));
     stream.pause();
@@ -126,15 +129,35 @@ export class StreamSocket extends Duplex {
 
   override _final(done: () => void): void {
     this.#decoder.end();
+    if (this.#isAnswered) this.#closeSoon();
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.#stream.destroyed && !this.#isAnswered) {
+    if (this.#isAnswered) this.#closeSoon();
+    else if (!this.#stream.destroyed) {
       const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
       this.#stream.close(error === null ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
     }
     done(error);
+  }
+
+  /** The peer may never end its request: then its side is closed, too, once our response had time to get there. */
+  #closeSoon(): void {
+    const stream = this.#stream;
+    if (this.#isClosingSoon || stream.destroyed || stream.readableEnded) return;
+    this.#isClosingSoon = true;
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref();
+    stream.once("close", () => clearTimeout(timer));
+  }
+
+  #sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(this.#responseTrailers);
+    } catch {
+      // HTTP/2 forbids what HTTP/1.1 let pass; there is nobody to tell but the peer.
+      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
   }
 
   #respond(status: number, fields: Fields, isLast: boolean): void {

@@ -18,6 +18,7 @@ export class Connections {
   readonly #newcomers = new Map<Socket, number>();
   /** Reasons that only the one who ends a connection knows. */
   readonly #reasons = new WeakMap<Socket, CloseReason>();
+  readonly #ahead = new WeakMap<Socket, number>();
   #drained: Deferred<void> | undefined;
 
   /** @param onCount Told the number of open connections whenever it changes. */
@@ -88,9 +89,19 @@ export class Connections {
     return this.#drained.promise;
   }
 
-  /** Ends connections that have not sent a single byte. */
+  /** Notes bytes that a proxy has sent ahead of its client's: they are not taken for a sign of life. */
+  discount(socket: Socket, bytes: number): void {
+    this.#ahead.set(socket, bytes);
+  }
+
+  /** Whether a client has not sent a single byte. */
+  isSilent(socket: Socket): boolean {
+    return socket.bytesRead <= (this.#ahead.get(socket) ?? 0);
+  }
+
+  /** Ends connections whose client has not sent a single byte. */
   destroySilent(): void {
-    for (const socket of this.#open) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of this.#open) if (this.isSilent(socket)) socket.destroy();
   }
 
   /** Cuts all that is left; returns how many that were. One that is closing already is not cut. */

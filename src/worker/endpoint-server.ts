@@ -30,7 +30,7 @@ import { turnAway } from "./turn-away.ts";
 
 /** What a handshake may take; less where the head of a request is given less. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** What a connection may take for its request whose handshake ended when we were about to go. */
+/** What a connection may take for its request whose handshake, or PROXY header, ended when we were about to go. */
 const LATE_MS = 500;
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
@@ -237,9 +237,11 @@ export class EndpointServer {
       isTrusted: context.trusted.isTrusted(socket),
       checkTarget,
       withinMs: http.headersTimeoutMs,
-      onServe: (source) => {
+      onServe: (source, headerBytes) => {
         if (source !== undefined) assignPeer(socket, source);
+        this.connections.discount(socket, headerBytes);
         this.#admit(socket, isFull);
+        this.#expectSoon(socket);
       },
       onRefused: (reason) => {
         this.counters.countRejected("proxy_protocol");
@@ -283,10 +285,17 @@ export class EndpointServer {
       return;
     }
     this.#engine.serve(secure);
+    this.#expectSoon(secure);
+  }
+
+  /** Those that had asked for nothing when we began to finish are closed already; one that comes after has to be quick. */
+  #expectSoon(socket: Socket): void {
     if (!this.#isFinishing) return;
-    // Those that had asked for nothing when we began to finish are closed already.
-    const timer = setTimeout(() => secure.bytesRead === 0 && secure.destroy(), LATE_MS).unref();
-    secure.once("close", () => clearTimeout(timer));
+    const endSilent = (): void => {
+      if (this.connections.isSilent(socket)) socket.destroy();
+    };
+    const timer = setTimeout(endSilent, LATE_MS).unref();
+    socket.once("close", () => clearTimeout(timer));
   }
 
   #turnAway(socket: Socket): void {

@@ -12,7 +12,7 @@ export interface ReceptionOptions {
   /** How long the header may take; 0 is no limit. */
   readonly withinMs: number;
   /** The connection is ready for HTTP, all bytes behind the header included. */
-  readonly onServe: (source: ProxySource | undefined) => void;
+  readonly onServe: (source: ProxySource | undefined, headerBytes: number) => void;
   /** The connection was closed: no header came where one is required, or none that can be read. */
   readonly onRefused: (reason: string) => void;
 }
@@ -39,7 +39,7 @@ export function receiveProxyHeader(socket: Socket, options: ReceptionOptions): v
     if (verdict.name === "refuse") return refuse(verdict.reason);
     leave();
     if (verdict.skip < bytes.length) socket.unshift(bytes.subarray(verdict.skip));
-    options.onServe(verdict.source);
+    options.onServe(verdict.source, verdict.skip);
   }
 
   /** It says no more: whoever only knocks is no mistake. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { makeCertificate, tlsQuery } from "../helpers/certificates.ts";
+import { serveCode } from "../helpers/app-file.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { needs } from "../helpers/needs.ts";
@@ -259,6 +260,41 @@ describe("a client of HTTP/2 that takes its request back", () => {
     await eventually(DEADLINE_MS, ended, "the request to end");
     await program.line(({ msg, status }) => msg === "request" && status === 499);
     assert.ok(!program.lines.some(({ level }) => level === 50));
+  });
+});
+
+describe("what HTTP/1.1 lets an app do", () => {
+  const APP = `export default (req, res) => {
+    if (req.url === "/trailers") {
+      res.writeHead(200, { trailer: "connection" });
+      res.write("a");
+      res.addTrailers({ connection: "close", "x-sum": "1" });
+      return res.end("b");
+    }
+    if (req.url === "/timeout") {
+      req.setTimeout(20);
+      return setTimeout(() => res.end("late"), 200);
+    }
+    res.writeHead(413, { connection: "close" });
+    res.end("too much");
+  };`;
+
+  it("does not end its worker: trailers for one connection, timeouts of a request", async (t) => {
+    const serving = await serveCode(t, APP);
+    const session = openSession(t, serving.socketPath);
+    assert.equal(String((await get(session, "/trailers")).body), "ab");
+    assert.equal(String((await get(session, "/timeout")).body), "late");
+    assert.equal(serving.program.lines.filter(({ msg }) => msg === "worker crashed").length, 0);
+  });
+
+  it("may answer a request before its end, whose stream is closed then", async (t) => {
+    const { socketPath } = await serveCode(t, APP);
+    const session = openSession(t, socketPath);
+    const stream = session.request({ ":method": "POST", ":path": "/" }).resume();
+    stream.write("a");
+    await within(DEADLINE_MS, once(stream, "response"), "the answer");
+    await within(DEADLINE_MS, once(stream, "close"), "the end of the stream");
+    assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR);
   });
 });
 

@@ -167,6 +167,21 @@ describe("an endpoint with proxy-protocol=require", () => {
     assert.deepEqual(await serving.program.exit(), { code: 0, signal: null });
   });
 
+  it("does not hold up a drain for a client that has only been announced", async (t) => {
+    const { serving, path } = await serveOnUnix(t, "require");
+    const client = await RawClient.open(t, { path });
+    client.send(V1);
+    const open = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_connections")) === 1 || undefined;
+    await eventually(DEADLINE_MS, open, "the connection");
+    serving.program.signal("SIGTERM");
+    assert.deepEqual(await serving.program.exit(), { code: 0, signal: null });
+    assert.equal(
+      serving.program.lines.filter(({ msg }) => msg === "open connections cut").length,
+      0,
+    );
+  });
+
   it("understands curl", needs("curl"), async (t) => {
     const { path } = await serveOnUnix(t, "require");
     const args = ["-sS", "--haproxy-protocol", "--unix-socket", path, "http://x/"];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { IdleTimeouts } from "../../src/http/idle-timeouts.ts";
@@ -38,6 +39,15 @@ function createWorld(scope: Scope, timeoutMs = TIMEOUT_MS): World {
     },
   };
 }
+
+it("leaves alone what only looks like a connection", () => {
+  const idleTimeouts = new IdleTimeouts(TIMEOUT_MS, ARM_AFTER_MS);
+  const stream = Object.assign(new Duplex(), { setTimeout: () => {} });
+  const { setTimeout: own } = stream;
+  idleTimeouts.watch(stream as unknown as Socket);
+  idleTimeouts.stop();
+  assert.equal(stream.setTimeout, own);
+});
 
 function isTimed({ timeout }: Socket): boolean {
   return timeout !== undefined && timeout > 0;

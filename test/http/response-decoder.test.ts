@@ -35,7 +35,7 @@ describe("ResponseDecoder", () => {
   it("reads a chunked body with trailers, wherever it is cut", () => {
     const text =
       "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n" +
-      "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n";
+      "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nX-Sum: 1\r\nConnection: close\r\nX-Sum: 2\r\n\r\n";
     everySize(text, ({ head, body, trailers }) => {
       assert.deepEqual(head, [[200, { "content-type": "text/plain" }, false]]);
       assert.equal(body, "hello0123456789abcdef");
