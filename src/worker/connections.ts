@@ -94,14 +94,15 @@ export class Connections {
     this.#ahead.set(socket, bytes);
   }
 
-  /** Whether a client has not sent a single byte. */
-  isSilent(socket: Socket): boolean {
-    return socket.bytesRead <= (this.#ahead.get(socket) ?? 0);
-  }
-
   /** Ends connections whose client has not sent a single byte. */
   destroySilent(): void {
-    for (const socket of this.#open) if (this.isSilent(socket)) socket.destroy();
+    for (const socket of this.#open) this.#destroyIfSilent(socket);
+  }
+
+  /** Ends a connection whose client has not sent a single byte by then. */
+  destroyUnlessHeard(socket: Socket, withinMs: number): void {
+    const timer = setTimeout(() => this.#destroyIfSilent(socket), withinMs).unref();
+    socket.once("close", () => clearTimeout(timer));
   }
 
   /** Cuts all that is left; returns how many that were. One that is closing already is not cut. */
@@ -112,6 +113,10 @@ export class Connections {
       socket.destroy();
     }
     return cut.length;
+  }
+
+  #destroyIfSilent(socket: Socket): void {
+    if (socket.bytesRead <= (this.#ahead.get(socket) ?? 0)) socket.destroy();
   }
 
   #follow(socket: Socket): void {

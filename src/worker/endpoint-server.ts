@@ -25,11 +25,10 @@ import { createEngineEvents, createUpgradeEvents, type EndpointBooks } from "./e
 import { Gate, type Load } from "./gate.ts";
 import { receiveProxyHeader } from "./proxy-reception.ts";
 import { Shedder } from "./shedder.ts";
-import { TlsTerminator } from "./tls-terminator.ts";
+import type { TlsTerminator } from "./tls-terminator.ts";
+import { createTerminator } from "./create-terminator.ts";
 import { turnAway } from "./turn-away.ts";
 
-/** What a handshake may take; less where the head of a request is given less. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** What a connection may take for its request whose handshake, or PROXY header, ended when we were about to go. */
 const LATE_MS = 500;
 
@@ -88,7 +87,7 @@ export class EndpointServer {
     this.upgrades = new Upgrades(createUpgradeEvents(this.#books), options.webSocketCloseCode);
     this.#engine = this.#createEngine();
     this.#shedder = new Shedder(this.#engine);
-    this.#terminator = this.#createTerminator();
+    this.#terminator = createTerminator(options, alpnProtocols(this.#httpVersions));
   }
 
   get name(): string {
@@ -200,21 +199,6 @@ export class EndpointServer {
     return this.#options.endpoint.http ?? "auto";
   }
 
-  #createTerminator(): TlsTerminator | undefined {
-    const { endpoint, credentials, checkTarget, http } = this.#options;
-    const { tls } = endpoint;
-    if (tls === undefined) return undefined;
-    if (credentials === undefined) throw new TypeError(`No certificate for "${endpoint.name}"`);
-    const timeoutMs = Math.min(http.headersTimeoutMs || HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS);
-    return new TlsTerminator({
-      tls,
-      credentials,
-      alpnProtocols: alpnProtocols(this.#httpVersions),
-      checkTarget,
-      timeoutMs,
-    });
-  }
-
   #accept(socket: Socket): void {
     const { maxConnections, proxyProtocol } = this.#options.endpoint;
     const isFull = maxConnections > 0 && this.connections.count >= maxConnections;
@@ -290,12 +274,7 @@ export class EndpointServer {
 
   /** Those that had asked for nothing when we began to finish are closed already; one that comes after has to be quick. */
   #expectSoon(socket: Socket): void {
-    if (!this.#isFinishing) return;
-    const endSilent = (): void => {
-      if (this.connections.isSilent(socket)) socket.destroy();
-    };
-    const timer = setTimeout(endSilent, LATE_MS).unref();
-    socket.once("close", () => clearTimeout(timer));
+    if (this.#isFinishing) this.connections.destroyUnlessHeard(socket, LATE_MS);
   }
 
   #turnAway(socket: Socket): void {
