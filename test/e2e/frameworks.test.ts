@@ -84,9 +84,13 @@ describe("an unmodified API server", TIMEOUT, () => {
 describe("an unmodified app of WebSockets", TIMEOUT, () => {
   it("of ws answers, streams, knows its client and finishes", async (t) => {
     const app = await serveApp(t, "ws.mjs");
-    const socket = new WebSocket(`ws://127.0.0.1:${app.port}`);
-    onEnd(t, () => socket.terminate());
-    await within(DEADLINE_MS, once(socket, "open"), "the WebSocket to open");
+    const open = async (): Promise<WebSocket> => {
+      const opened = new WebSocket(`ws://127.0.0.1:${app.port}`);
+      onEnd(t, () => opened.terminate());
+      await within(DEADLINE_MS, once(opened, "open"), "the WebSocket to open");
+      return opened;
+    };
+    const socket = await open();
     const ask = async (message: string): Promise<string> => {
       socket.send(message);
       const [answer] = await within(DEADLINE_MS, once(socket, "message"), "an answer");
@@ -95,12 +99,14 @@ describe("an unmodified app of WebSockets", TIMEOUT, () => {
     assert.equal(await ask("world"), "hello world");
     assert.equal(await ask("ip"), "127.0.0.1");
     assert.equal(await ask("stream"), "first\n");
-    app.program.signal("SIGTERM");
-    await app.program.line("endpoints withdrawn");
     const last = once(socket, "message");
     await app.go();
     const [answer] = await within(DEADLINE_MS, last, "the last part");
     assert.equal(String(answer), "last\n");
+    const closed = once(await open(), "close");
+    app.program.signal("SIGTERM");
+    const [code] = await within(DEADLINE_MS, closed, "the WebSocket to be closed");
+    assert.equal(code, 1012);
     await checkStopped(app.program);
   });
 
@@ -120,14 +126,10 @@ describe("an unmodified app of WebSockets", TIMEOUT, () => {
       socket.emit("stream");
       assert.equal(await first, "first\n");
       const last = part();
-      // A drain ends its accepting; a poll is a request of its own, and needs a connection that is open.
-      if (transport === "websocket") {
-        app.program.signal("SIGTERM");
-        await app.program.line("endpoints withdrawn");
-      }
       await app.go();
       assert.equal(await last, "last\n");
-      if (transport === "polling") app.program.signal("SIGTERM");
+      // A drain closes WebSockets, and ends the accepting that every new poll needs.
+      app.program.signal("SIGTERM");
       await checkStopped(app.program);
     });
   }
