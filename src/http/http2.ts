@@ -150,6 +150,8 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     },
     announceClose() {
       isClosing = true;
+      // A response then ends its stream, however much of the request is still to come.
+      inner.announceClose();
       for (const [socket, conversation] of conversations) end(socket, conversation, "server");
     },
     shed(chosen: Iterable<Socket>) {

@@ -204,6 +204,25 @@ describe("HTTP/2 in plain text", () => {
     await assertGone(serving);
   });
 
+  it("drains without waiting for the rest of a request that was answered", async (t) => {
+    const index = new URL("../../dist/index.js", import.meta.url).href;
+    const app = `import { getContext } from ${JSON.stringify(index)};
+    export default (req, res) =>
+      getContext(req).draining.addEventListener("abort", () => res.end("late"));`;
+    const serving = await serveCode(t, app, { args: ["--grace-period", "60s"] });
+    const session = openSession(t, serving.socketPath);
+    const stream = session.request({ ":path": "/", ":method": "POST" });
+    stream.write("x");
+    const answer = read(stream);
+    const begun = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_requests_in_flight")) === 1 || undefined;
+    await eventually(DEADLINE_MS, begun, "the request to begin");
+    serving.program.signal("SIGTERM");
+    assert.equal((await answer).body.toString(), "late");
+    assert.deepEqual(await serving.program.exit(), STOPPED);
+    await assertGone(serving);
+  });
+
   it("ends a session that resets streams as fast as it opens them, and serves others", async (t) => {
     const serving = await serveApp(t, "hello.mjs", { args: ["--access-log", "off"] });
     const session = openSession(t, serving.socketPath);
