@@ -24,6 +24,8 @@ export class StreamSocket extends Duplex {
   /** The last bytes of the response have been taken. */
   #isAnswered = false;
   #isClosingSoon = false;
+  /** Nobody wants the rest of the request. */
+  #isCut = false;
   #bytesWritten = 0;
 
   constructor(stream: ServerHttp2Stream, head: RequestHead, connection: Socket) {
@@ -147,7 +149,13 @@ export class StreamSocket extends Duplex {
     const stream = this.#stream;
     if (this.#isClosingSoon || stream.destroyed || stream.readableEnded) return;
     this.#isClosingSoon = true;
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref();
+    const cut = (): void => {
+      this.#isCut = true;
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      // It closes once what has come of the request is read, by whomever.
+      stream.resume();
+    };
+    const timer = setTimeout(cut, LINGER_MS).unref();
     stream.once("close", () => clearTimeout(timer));
   }
 
@@ -169,6 +177,7 @@ export class StreamSocket extends Duplex {
   }
 
   #pass(chunk: Buffer): void {
+    if (this.#isCut) return;
     const text = this.#isChunked ? frame(chunk) : chunk;
     if (!this.push(text)) this.#stream.pause();
   }

@@ -310,7 +310,8 @@ describe("what HTTP/1.1 lets an app do", () => {
     const { socketPath } = await serveCode(t, APP);
     const session = openSession(t, socketPath);
     const stream = session.request({ ":method": "POST", ":path": "/" }).resume();
-    stream.write("a");
+    // More than anybody reads ahead.
+    stream.write(Buffer.alloc(1_000_000));
     await within(DEADLINE_MS, once(stream, "response"), "the answer");
     await within(DEADLINE_MS, once(stream, "close"), "the end of the stream");
     assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR);
