@@ -95,7 +95,13 @@ async function serveSecret(scope: Scope, ...args: readonly string[]): Promise<Ro
 
 describe("rotation of certificates", needs("openssl"), () => {
   it("loses no handshake and no connection while the kubelet swaps them", async (t) => {
-    const { volume, socketPath, program, sum } = await serveSecret(t, "--workers", "2");
+    const { volume, socketPath, program, sum } = await serveSecret(
+      t,
+      "--workers",
+      "2",
+      "--min-ready",
+      "2",
+    );
     const veteran = tls.connect({ path: socketPath, rejectUnauthorized: false });
     onEnd(t, () => veteran.destroy());
     await within(DEADLINE_MS, once(veteran, "secureConnect"), "the handshake");
