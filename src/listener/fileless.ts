@@ -1,5 +1,4 @@
-import type { BoundSocket } from "node:net";
-import type { AbstractEndpoint, TcpEndpoint } from "../config/config.ts";
+import type { AbstractEndpoint, HandedEndpoint, TcpEndpoint } from "../config/config.ts";
 import {
   NOTHING_FOUND,
   type ConnectTarget,
@@ -8,24 +7,24 @@ import {
   type Published,
 } from "./listener.ts";
 
-type FilelessEndpoint = TcpEndpoint | AbstractEndpoint;
+type FilelessEndpoint = TcpEndpoint | AbstractEndpoint | HandedEndpoint;
 
-/** What a socket without a file is called, from every side. */
+/** What a socket without a file of ours is called, from every side. */
 export interface FilelessOptions<E extends FilelessEndpoint> {
   /** As it was bound. */
   readonly endpoint: E;
-  readonly socket: BoundSocket;
+  readonly socket: Listener["socket"];
   readonly address: string;
-  readonly connectTarget: ConnectTarget;
+  readonly connectTarget: ConnectTarget | undefined;
   readonly kernelName: string | undefined;
 }
 
-/** A bound socket that no file leads to: there is nothing to publish or to guard, and it dies with its owner. */
+/** A bound socket that no file of ours leads to: there is nothing to publish, to guard or to remove. */
 export class FilelessListener<E extends FilelessEndpoint> implements Listener {
   readonly endpoint: E;
-  readonly socket: BoundSocket;
+  readonly socket: Listener["socket"];
   readonly address: string;
-  readonly connectTarget: ConnectTarget;
+  readonly connectTarget: ConnectTarget | undefined;
   readonly kernelName: string | undefined;
   #problem: string | undefined = "not published yet";
 
