@@ -64,7 +64,8 @@ export class SteadyClient {
     socket.on("error", () => {}).setEncoding("latin1");
     await once(socket, "connect");
     let isLast = false;
-    while (!isLast && !this.#isStopped) {
+    // A connection that was made is counted by the server: it asks once, also when stop() came meanwhile.
+    do {
       const sentMs = performance.now();
       socket.write(this.#request);
       const head = await readResponse(socket);
@@ -75,7 +76,7 @@ export class SteadyClient {
       if (isLast) this.sentAway += 1;
       const pauseMs = this.#options.pauseMs?.() ?? 0;
       if (pauseMs > 0 && !isLast) await delay(pauseMs);
-    }
+    } while (!isLast && !this.#isStopped);
     socket.destroy();
   }
 }
