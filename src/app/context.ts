@@ -6,6 +6,7 @@ import {
   findHost,
   findScheme,
   type Client,
+  type Peer,
   type Scheme,
   type TrustedProxies,
 } from "./forwarded.ts";
@@ -61,31 +62,43 @@ export interface RequestContext {
   readonly draining: AbortSignal;
 }
 
+/** A socket with what we noted on it. Read as a property: by `Reflect.get` it would be two per cent of a short request. */
+interface NotedSocket extends Peer {
+  [CONNECTION]?: Socket;
+  [ENDPOINT]?: EndpointContext;
+}
+
 /** Makes the context of a request. */
 export type ContextFactory = (request: IncomingMessage) => RequestContext;
 
 /** Notes that a socket carries a request of another connection, such as one of many streams. */
 export function carry(socket: object, connection: Socket): void {
-  Reflect.set(socket, CONNECTION, connection);
+  const noted: NotedSocket = socket;
+  noted[CONNECTION] = connection;
 }
 
 /** The connection that a request came in on. */
 export function connectionOf({ socket }: IncomingMessage): Socket {
-  const connection: Socket | undefined = Reflect.get(socket, CONNECTION);
-  return connection ?? socket;
+  const noted: NotedSocket = socket;
+  return noted[CONNECTION] ?? socket;
 }
 
 /** Notes on a connection which endpoint it belongs to. */
 export function assignEndpoint(socket: Socket, endpoint: EndpointContext): void {
-  Object.assign(socket, { [ENDPOINT]: endpoint });
+  const noted: NotedSocket = socket;
+  noted[ENDPOINT] = endpoint;
   // Node keeps what it was asked for once; when the connection has closed, the kernel cannot tell any more.
   void socket.remoteAddress;
 }
 
+function endpointAt(connection: NotedSocket): EndpointContext | undefined {
+  return connection[ENDPOINT];
+}
+
 /** Lets a connection that is about to be served name the clients its trusted peer speaks for. */
 export function identify(socket: Socket): void {
-  const connection: Socket | undefined = Reflect.get(socket, CONNECTION);
-  const endpoint: EndpointContext | undefined = Reflect.get(connection ?? socket, ENDPOINT);
+  const noted: NotedSocket = socket;
+  const endpoint = endpointAt(noted[CONNECTION] ?? socket);
   if (endpoint !== undefined) showClients(socket, endpoint.trusted);
 }
 
@@ -107,7 +120,7 @@ export function inheritPeer(socket: Socket, { remoteAddress, remotePort }: Socke
 
 /** Name of the endpoint a request came in on; undefined for one that Outrigger does not serve. */
 export function endpointOf(request: IncomingMessage): string | undefined {
-  const endpoint: EndpointContext | undefined = Reflect.get(connectionOf(request), ENDPOINT);
+  const endpoint = endpointAt(connectionOf(request));
   return endpoint?.name;
 }
 
@@ -118,7 +131,7 @@ export function endpointOf(request: IncomingMessage): string | undefined {
  */
 export function endpointContextOf(request: IncomingMessage): EndpointContext {
   // The property is shared by name: an app may have an outrigger of its own in node_modules.
-  const endpoint: EndpointContext | undefined = Reflect.get(connectionOf(request), ENDPOINT);
+  const endpoint = endpointAt(connectionOf(request));
   if (endpoint !== undefined) return endpoint;
   throw new TypeError("Cannot get the context of a request that Outrigger does not serve");
 }

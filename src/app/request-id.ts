@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isPeerTrusted } from "./identity.ts";
-import { readRequestHeaders } from "./request-headers.ts";
+import { readRequestHeaders, type RequestHeaders } from "./request-headers.ts";
 
 /** Shared by name: an app may have an outrigger of its own in node_modules. */
 const REQUEST_ID: unique symbol = Symbol.for("outrigger.requestId");
@@ -17,15 +17,22 @@ interface NumberedRequest extends IncomingMessage {
   [REQUEST_ID]?: string;
 }
 
-/** The id of a request: what a trusted peer sent as `X-Request-Id`, if it is usable, else one of our own, made when it is first asked for. */
-export function requestIdOf(request: IncomingMessage): string {
+/**
+ * The id of a request: what a trusted peer sent as `X-Request-Id`, if it is usable, else one of our own, made when it is first asked for.
+ *
+ * @param headers Those of the request, where they were read already.
+ */
+export function requestIdOf(request: IncomingMessage, headers?: RequestHeaders): string {
   const numbered: NumberedRequest = request;
-  return (numbered[REQUEST_ID] ??= sentId(request) ?? makeId());
+  return (numbered[REQUEST_ID] ??= sentId(request, headers) ?? makeId());
 }
 
-function sentId({ socket, rawHeaders }: IncomingMessage): string | undefined {
+function sentId(
+  { socket, rawHeaders }: IncomingMessage,
+  headers?: RequestHeaders,
+): string | undefined {
   if (!isPeerTrusted(socket)) return undefined;
-  const { requestId } = readRequestHeaders(rawHeaders);
+  const { requestId } = headers ?? readRequestHeaders(rawHeaders);
   return requestId !== undefined && USABLE.test(requestId) ? requestId : undefined;
 }
 

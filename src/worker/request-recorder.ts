@@ -45,7 +45,7 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         responseBytes: exchange.bytesSent,
         durationSeconds: exchange.durationSeconds,
         reason: exchange.refusedFor,
-        requestId: requestIdOf(request),
+        requestId: requestIdOf(request, headers),
         trace: parseTraceparent(headers.traceparent),
         endedAtMs: wallTime(exchange.endedAt),
         referer: headers.referer,
@@ -68,7 +68,7 @@ export function createRequestRecorder(log: AccessLog, endpoint: EndpointContext)
         referer: headers.referer,
         userAgent: headers.userAgent,
         reason: refusal.reason,
-        requestId: request && requestIdOf(request),
+        requestId: request && requestIdOf(request, headers),
         trace: parseTraceparent(headers.traceparent),
       });
     },

@@ -20,6 +20,7 @@ import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { readLoopStats } from "./loop-stats.ts";
 import type { WorkerHost } from "./worker-host.ts";
 import { createRequestRecorder, NO_RECORDER, type RequestRecorder } from "./request-recorder.ts";
+import { warmUpNextTick } from "./warm-up.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
 /** How long connections may take to learn from an answer that we close. */
@@ -120,6 +121,7 @@ export class Worker {
 
   async #start({ config, listeners, ...command }: StartCommand): Promise<void> {
     const { log, cwd, isMain, readySignal, process, app: module } = this.#host;
+    warmUpNextTick();
     for (const entry of Object.entries(command.credentials)) this.#credentials.set(...entry);
     const { app, capture } = await startApp({
       config,

@@ -24,6 +24,8 @@ const LOAD_CORE = 1;
 // Garbage of the start is collected and reports are flowing.
 const SETTLE_MS = 5_000;
 const WARM_UP_MS = 500;
+// More than one: each ends with responses that nobody waits for, and code compiled before the first is compiled anew.
+const WARM_UP_ROUNDS = 2;
 
 interface Options extends Conditions {
   readonly names: readonly ServerName[];
@@ -89,7 +91,8 @@ async function runBatch(count: number, { names, dir, milliseconds }: Options): P
   for (const scenario of SCENARIOS) {
     const options = { scenario, milliseconds, core: LOAD_CORE, dir };
     // Code that the first requests have not made hot yet would count as that of the server.
-    await runRound(servers, { ...options, milliseconds: WARM_UP_MS });
+    for (let round = 0; round < WARM_UP_ROUNDS; round += 1)
+      await runRound(servers, { ...options, milliseconds: WARM_UP_MS });
     for (let round = 0; round < count; round += 1)
       rounds.push(await runRound(rotate(servers, round), options));
   }
