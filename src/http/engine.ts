@@ -33,6 +33,8 @@ export interface EngineEvents {
   rejected(reason: RejectReason): void;
   /** We answered ourselves what the app was never given. */
   refused(refused: Refused): void;
+  /** A connection goes on under another socket; false when it is gone by now. */
+  succeeded(socket: Socket, successor: Socket): boolean;
   /** Our own end-to-end check came in on this connection and was answered. */
   checked(socket: Socket): void;
   /** Why this connection will have closed, for only the engine knows; until it says otherwise. */

@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 // The global of this name is a getter: 90 ns a request on top of what the clock takes.
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
@@ -12,6 +12,7 @@ import { IdleTimeouts } from "./idle-timeouts.ts";
 import { measureBytes } from "./measure-bytes.ts";
 import { NumberedRequest } from "./numbered-request.ts";
 import { readParseFailure } from "./parse-failure.ts";
+import { readPreface } from "./preface.ts";
 import {
   BAD_REQUEST,
   BODY_TOO_LARGE,
@@ -28,8 +29,16 @@ const GOODBYE_MS = 500;
 /** nginx's status for a client that left before its response was complete. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-/** Serves HTTP/1.1 through `node:http`. */
-export function createNodeEngine(options: EngineOptions): HttpEngine {
+/**
+ * Serves HTTP/1.1 through `node:http`.
+ *
+ * @param onPreface Takes over a connection that turns out to speak HTTP/2, and all that it has said; without
+ *   it such a connection is refused.
+ */
+export function createNodeEngine(
+  options: EngineOptions,
+  onPreface?: (socket: Socket, bytes: Buffer) => void,
+): HttpEngine {
   const { app, events, checkTarget, limits, upgrades } = options;
   const sockets = new Set<Socket>();
   /** Connections whose next request is to be the last. */
@@ -175,6 +184,8 @@ export function createNodeEngine(options: EngineOptions): HttpEngine {
   function onClientError(error: Error, socket: Duplex): void {
     // It was answered already, and goes on sending.
     if (socket.writableEnded) return;
+    const preface = onPreface && readPreface(error, socket);
+    if (preface !== undefined && socket instanceof Socket) return onPreface?.(socket, preface);
     const failure = readParseFailure(error);
     if (failure === undefined || !socket.writable || isAnswering(socket)) {
       socket.destroy();

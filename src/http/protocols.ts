@@ -6,10 +6,8 @@ import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { lookAtFirstBytes } from "./first-bytes.ts";
 import { createHttp2Engine } from "./http2.ts";
 import { createNodeEngine } from "./node.ts";
+import { moveConnection, PREFACE } from "./preface.ts";
 import { formatRefusal, REQUEST_TIMEOUT, WRONG_VERSION, type Refusal } from "./refusal.ts";
-
-/** What a connection begins with that speaks HTTP/2 (RFC 9113, section 3.4). */
-const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
   auto: ["h2", "http/1.1"],
@@ -22,9 +20,13 @@ export function alpnProtocols(versions: HttpVersions): readonly string[] {
   return ALPN[versions];
 }
 
-/** Serves the versions of HTTP that an endpoint speaks: by ALPN through TLS, by the first bytes in plain text. */
+/**
+ * Serves the versions of HTTP that an endpoint speaks: by ALPN through TLS, by the first bytes in plain
+ * text. Where both are spoken the parser of HTTP/1.1 has every connection first: it knows the preface of
+ * HTTP/2, and to look at the bytes before it would cost a new connection a fifth.
+ */
 export function createEngine(versions: HttpVersions, options: EngineOptions): HttpEngine {
-  const first = createNodeEngine(options);
+  const first = createNodeEngine(options, versions === "auto" ? passOn : undefined);
   if (versions === "1") return first;
   /** Most endpoints never see such a connection. */
   let second: HttpEngine | undefined;
@@ -36,6 +38,17 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
       if (isClosing) second.announceClose();
     }
     second.serve(socket);
+  }
+
+  function passOn(socket: Socket, bytes: Buffer): void {
+    const successor = moveConnection(socket);
+    if (options.events.succeeded(socket, successor)) {
+      successor.unshift(bytes);
+      serveSecond(successor);
+    } else {
+      successor.destroy();
+    }
+    socket.destroy();
   }
 
   function serveByBytes(socket: Socket): void {
@@ -51,7 +64,7 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
       clearTimeout(timer);
       socket.off("close", forget);
       if (verdict === "2") serveSecond(socket);
-      else if (verdict === "check" || versions === "auto") first.serve(socket);
+      else if (verdict === "check") first.serve(socket);
       else refuse(socket, WRONG_VERSION);
     }
     function giveUp(): void {
@@ -70,13 +83,11 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
   const checkLine = `GET ${options.checkTarget} HTTP/1.1\r\n`;
 
   function judge(bytes: Buffer): "1" | "2" | "check" | undefined {
-    // Of all methods only ours of HTTP/2, PUT, POST, PATCH and PROPFIND begin so.
     if (bytes[0] === PREFACE.charCodeAt(0)) {
       const begin = bytes.toString("latin1", 0, PREFACE.length);
       if (begin === PREFACE) return "2";
       if (PREFACE.startsWith(begin)) return undefined;
     }
-    if (versions === "auto") return "1";
     const begin = bytes.toString("latin1", 0, checkLine.length);
     if (begin === checkLine) return "check";
     return checkLine.startsWith(begin) ? undefined : "1";
@@ -84,8 +95,10 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
 
   return {
     serve(socket: Socket) {
-      if (!(socket instanceof TLSSocket)) serveByBytes(socket);
-      else if (versions === "2" || socket.alpnProtocol === "h2") serveSecond(socket);
+      if (!(socket instanceof TLSSocket)) {
+        if (versions === "auto") first.serve(socket);
+        else serveByBytes(socket);
+      } else if (versions === "2" || socket.alpnProtocol === "h2") serveSecond(socket);
       else first.serve(socket);
     },
     announceClose() {

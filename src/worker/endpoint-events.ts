@@ -16,7 +16,7 @@ export interface EndpointBooks {
 }
 
 /** Writes down what becomes of requests. */
-export function createEngineEvents(books: EndpointBooks): EngineEvents {
+export function createEngineEvents(books: EndpointBooks): Omit<EngineEvents, "succeeded"> {
   const { counters, connections, recorder, onEnded } = books;
   return {
     requestStarted: (socket) => {

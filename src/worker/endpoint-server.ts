@@ -191,7 +191,10 @@ export class EndpointServer {
       checkTarget,
       measureBytes: recorder.wantsBytes,
       upgrades: this.upgrades,
-      events: createEngineEvents(this.#books),
+      events: {
+        ...createEngineEvents(this.#books),
+        succeeded: (socket, successor) => this.#succeed(socket, successor),
+      },
     });
   }
 
@@ -262,14 +265,19 @@ export class EndpointServer {
   }
 
   #serveSecure(socket: Socket, secure: Socket): void {
-    assignEndpoint(secure, this.#options.context);
-    inheritPeer(secure, socket);
-    if (!this.connections.replace(socket, secure)) {
+    if (!this.#succeed(socket, secure)) {
       secure.destroy();
       return;
     }
     this.#engine.serve(secure);
     this.#expectSoon(secure);
+  }
+
+  /** Goes on with a connection under another socket; false when it is gone by now. */
+  #succeed(socket: Socket, successor: Socket): boolean {
+    assignEndpoint(successor, this.#options.context);
+    inheritPeer(successor, socket);
+    return this.connections.replace(socket, successor);
   }
 
   /** Those that had asked for nothing when we began to finish are closed already; one that comes after has to be quick. */

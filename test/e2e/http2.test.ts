@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
@@ -171,6 +171,32 @@ describe("HTTP/2 in plain text", () => {
       const status = method.length > 1 && method !== "PRI" ? 200 : 400;
       assert.match(await client.ended(), new RegExp(`^HTTP/1\\.1 ${status} `));
     }
+  });
+
+  it("refuses the preface behind a request", async (t) => {
+    const { socketPath, sum } = await serveApp(t, "hello.mjs");
+    const client = await RawClient.open(t, { path: socketPath });
+    await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").until(/hello\n$/);
+    client.send(PREFACE + SETTINGS);
+    assert.match(await client.ended(), /hello\nHTTP\/1\.1 400 /);
+    const rejected = { reason: "bad_request" };
+    assert.equal(await sum("outrigger_endpoint_connections_rejected_total", rejected), 1);
+  });
+
+  it("knows whose a connection is behind a PROXY header", async (t) => {
+    const path = join(await tempDir(t), "app.sock");
+    await serveCode(t, "export default (req, res) => res.end(req.socket.remoteAddress);", {
+      args: ["--listen", `${path}?proxy-protocol=require`],
+    });
+    const createConnection = (): Socket => {
+      const socket = connect(path);
+      socket.write("PROXY TCP4 203.0.113.9 192.0.2.1 5000 80\r\n");
+      return socket;
+    };
+    const session = http2.connect("http://localhost", { createConnection });
+    onEnd(t, () => session.destroy());
+    for (let streams = 0; streams < 2; streams += 1)
+      assert.equal((await get(session, "/")).body.toString(), "203.0.113.9");
   });
 
   it("gives a preface, and the first request behind it, a deadline", async (t) => {
