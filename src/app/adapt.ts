@@ -1,5 +1,6 @@
-import { Server, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server as NetServer } from "node:net";
+import { http } from "../node-http.ts";
 import type { Logger } from "../log/logger.ts";
 import type { App, UpgradeHook } from "./app.ts";
 import { OutriggerError } from "../errors.ts";
@@ -152,7 +153,7 @@ function adaptFetchHandler(fetch: FetchHandler, options: AdaptOptions): Shape {
 
 /** Frameworks are told apart by the method that their documentation gives for this purpose. */
 function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
-  if (main instanceof Server) {
+  if (main instanceof http.Server) {
     return {
       handle: adaptNodeHandler(
         (request, response) => emitRequest(main, request, response),
@@ -175,7 +176,7 @@ function adaptFastify(
   main: Record<"routing" | "ready" | "close", (...args: unknown[]) => unknown>,
   options: AdaptOptions,
 ): Shape {
-  const server = "server" in main && main.server instanceof Server ? main.server : undefined;
+  const server = "server" in main && main.server instanceof http.Server ? main.server : undefined;
   return {
     handle: adaptNodeHandler((request, response) => main.routing(request, response), options.log),
     server: () => server,

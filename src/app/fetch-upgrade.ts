@@ -1,4 +1,5 @@
-import { ServerResponse, type IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { http } from "../node-http.ts";
 import type { UpgradeHook } from "./app.ts";
 import type { ContextFactory } from "./context.ts";
 import {
@@ -58,7 +59,7 @@ function isAcceptance({ headers, ok }: Response): boolean {
 /** A response on a connection that node:http has given away; it is the last one there. */
 function openResponse(request: IncomingMessage): ServerResponse {
   const { socket } = request;
-  const response = new ServerResponse(request);
+  const response = new http.ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   // What node:http does for connections that it keeps.

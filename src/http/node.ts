@@ -1,8 +1,9 @@
-import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 // The global of this name is a getter: 90 ns a request on top of what the clock takes.
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
+import { http } from "../node-http.ts";
 import { identify } from "../app/context.ts";
 import { beginRequest } from "../app/identity.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";

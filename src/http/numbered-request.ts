@@ -1,4 +1,5 @@
-import http, { type IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
+import { http } from "../node-http.ts";
 import { requestIdOf } from "../app/request-id.ts";
 
 /** A request whose `headers` name its id to the app, once the app has it and looks. */

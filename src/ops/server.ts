@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { once } from "node:events";
+import { http } from "../node-http.ts";
 import type { OpsEndpoint } from "../config/config.ts";
 import { describeError, errnoOf } from "../errors.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
@@ -38,7 +39,7 @@ export async function openOpsServer({
 }: OpsServerOptions): Promise<OpsServer> {
   const respond = createRoutes(source);
   const inFlight = new InFlight();
-  const server = createServer(
+  const server = http.createServer(
     {
       headersTimeout: PATIENCE_MS,
       requestTimeout: PATIENCE_MS,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { get, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
+import { http } from "../node-http.ts";
 import { formatFrames } from "./stack-frames.ts";
 
 /** Scripts are told of in messages that may hold whole source maps: only their beginning is read. */
@@ -59,7 +60,7 @@ async function pauseOnce(socket: WebSocket, signal: AbortSignal): Promise<readon
 }
 
 async function readSocketUrl(port: number, signal: AbortSignal): Promise<string> {
-  const request = get({ host: "127.0.0.1", port, path: "/json/list", signal });
+  const request = http.get({ host: "127.0.0.1", port, path: "/json/list", signal });
   const [response] = (await once(request, "response", { signal })) as [IncomingMessage];
   const list: unknown = JSON.parse(await text(response));
   const [first]: unknown[] = Array.isArray(list) ? list : [];

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import http from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { http } from "../node-http.ts";
 import { errnoOf, OutriggerError } from "../errors.ts";
 import type { ConnectTarget, EndToEndCheck, Wanted } from "../listener/listener.ts";
 
