@@ -2,7 +2,7 @@ import { checkCertificate } from "./certificate.ts";
 import type { Facts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 import { checkGrace } from "./grace.ts";
-import { checkKeepAlive } from "./keep-alive.ts";
+import { checkKeepAlives } from "./keep-alive.ts";
 import { checkOpsReach } from "./ops-reach.ts";
 import { checkOccupant } from "./occupant.ts";
 import { checkAddress } from "./path-length.ts";
@@ -27,7 +27,7 @@ export function checkAll(facts: Facts): readonly Finding[] {
     ...perEndpoint,
     ...checkGrace(config.drain, facts.podGraceMs),
     ...checkUntilGone(facts.untilGone),
-    ...checkKeepAlive(config.http.keepAliveTimeoutMs, facts.nginxKeepAliveMs),
+    ...checkKeepAlives(config, facts.nginxKeepAliveMs),
     ...checkOpsReach("ops", config.ops, facts.isInPod),
     ...checkOpsReach("probe", config.probe, facts.isInPod),
     ...checkSharedMemory(config, facts.hasSharedMemory),

@@ -1,4 +1,5 @@
 import type { RequestLimits } from "./limits.ts";
+import type { OwnTimeouts } from "./timeouts.ts";
 
 /** How an endpoint speaks TLS. */
 export interface TlsConfig {
@@ -22,6 +23,8 @@ interface AppEndpointOptions {
   /** Open connections per worker above which further ones are answered 503; 0 is no limit. */
   readonly maxConnections: number;
   readonly limits: RequestLimits;
+  /** Absent where those of the program hold. */
+  readonly timeouts?: OwnTimeouts;
   readonly proxyProtocol: ProxyProtocolMode;
   /** Absent where connections are not encrypted. */
   readonly tls?: TlsConfig;
@@ -102,7 +105,7 @@ export interface OpsEndpoint {
 export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
 export type AccessLogFormat = "json" | "combined" | "off";
 
-/** What the HTTP side of every endpoint needs to know. */
+/** How long clients may take, on every endpoint that says nothing else; 0 is no limit. */
 export interface HttpConfig {
   readonly keepAliveTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -206,7 +209,13 @@ export const DEFAULTS = {
   workerTimeoutMs: 30_000,
   backlog: 4096,
   maxConnections: 0,
-  limits: { headerBytes: 16_384, headerCount: 1_000, requestLineBytes: 8_192, bodyBytes: 0 },
+  limits: {
+    headerBytes: 16_384,
+    headerCount: 1_000,
+    requestLineBytes: 8_192,
+    bodyBytes: 0,
+    streams: 128,
+  },
   proxyProtocol: "off",
   keepAliveTimeoutMs: 75_000,
   headersTimeoutMs: 60_000,

@@ -1,6 +1,8 @@
 import type { HttpVersions, ProxyProtocolMode, TlsConfig } from "./config.ts";
+import { parseDuration } from "./duration.ts";
 import { LIMIT_NAMES, LIMIT_OPTIONS, type LimitName } from "./limits.ts";
 import { suggestNearest } from "./nearest.ts";
+import { readTimeouts, TIMEOUT_NAMES, type OwnTimeouts } from "./timeouts.ts";
 import { parseTls, TLS_KEYS } from "./tls-options.ts";
 import { ValueError } from "./value-error.ts";
 import { parseAccount, parseBacklog, parseChoice, parseCount, parseMode } from "./values.ts";
@@ -14,6 +16,7 @@ export interface EndpointOptions {
   readonly maxConnections: number | undefined;
   /** Those of a request that were given. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>;
+  readonly timeouts: OwnTimeouts | undefined;
   readonly proxyProtocol: ProxyProtocolMode | undefined;
   readonly name: string | undefined;
   readonly http: HttpVersions | undefined;
@@ -25,8 +28,8 @@ export interface EndpointOptions {
 export const FILE_OPTIONS = ["mode", "group", "owner"] as const;
 
 const KEYS = [
-  ...FILE_OPTIONS, "backlog", "max-connections", ...LIMIT_NAMES, "name",
-  "http", ...TLS_KEYS, "proxy-protocol",
+  ...FILE_OPTIONS, "backlog", "max-connections", ...LIMIT_NAMES, ...TIMEOUT_NAMES,
+  "name", "http", ...TLS_KEYS, "proxy-protocol",
 ] as const; // prettier-ignore
 
 type Key = (typeof KEYS)[number];
@@ -42,6 +45,7 @@ export function parseEndpointOptions(query: string): EndpointOptions {
     backlog: readOption(pairs, "backlog", parseBacklog),
     maxConnections: readOption(pairs, "max-connections", parseCount),
     limits: readLimits(pairs),
+    timeouts: readTimeouts((name) => readOption(pairs, name, parseDuration)),
     proxyProtocol: readOption(pairs, "proxy-protocol", parseProxyProtocol),
     name: readOption(pairs, "name", parseEndpointName),
     http: readOption(pairs, "http", parseHttpVersions),

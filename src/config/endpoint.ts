@@ -13,6 +13,7 @@ import { chooseLimits, formatLimits, type RequestLimits } from "./limits.ts";
 import { formatHostPort } from "../host-port.ts";
 import { parseHandedSource } from "./handed-source.ts";
 import { parseHostPort } from "./host-port.ts";
+import { formatTimeouts } from "./timeouts.ts";
 import { formatTls, resolveTls } from "./tls-options.ts";
 import { escapePath, parseAbstractName, parseSocketPath, unescapePath } from "./socket-path.ts";
 import { ValueError } from "./value-error.ts";
@@ -65,6 +66,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
     ["backlog", endpoint.backlog],
     ["max-connections", endpoint.maxConnections],
     ...formatLimits(endpoint.limits, DEFAULTS.limits),
+    ...formatTimeouts(endpoint.timeouts),
     ["proxy-protocol", endpoint.proxyProtocol === "off" ? undefined : endpoint.proxyProtocol],
     ["name", endpoint.name],
     ["http", endpoint.http],
@@ -114,6 +116,7 @@ function combine(
     limits: chooseLimits((name) => options?.limits[name], context.limits),
     proxyProtocol: options?.proxyProtocol ?? DEFAULTS.proxyProtocol,
     name: options?.name,
+    ...(options?.timeouts && { timeouts: options.timeouts }),
     ...(options?.http && { http: options.http }),
     ...(options?.tls && { tls: resolveTls(options.tls, context.cwd) }),
   };

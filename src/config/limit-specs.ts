@@ -1,5 +1,5 @@
 import { DEFAULTS } from "./config.ts";
-import { COUNT, HEADER_SIZE, SIZE, type ValueKind } from "./kinds.ts";
+import { COUNT, HEADER_SIZE, POSITIVE_COUNT, SIZE, type ValueKind } from "./kinds.ts";
 import type { LimitName } from "./limits.ts";
 
 interface LimitSpec {
@@ -8,7 +8,7 @@ interface LimitSpec {
   readonly default: string | number;
 }
 
-/** The limits of a request, as rows of the table of options. */
+/** The limits of requests, as rows of the table of options. */
 export const LIMIT_SPECS: Readonly<Record<LimitName, LimitSpec>> = {
   "max-header-size": {
     description: "size of request line and headers together, above which a request is answered 431",
@@ -30,5 +30,10 @@ export const LIMIT_SPECS: Readonly<Record<LimitName, LimitSpec>> = {
     description: "size of a body above which a request is answered 413; 0 is no limit",
     kind: SIZE,
     default: SIZE.format(DEFAULTS.limits.bodyBytes).toString(),
+  },
+  "max-streams": {
+    description: "streams that a connection of HTTP/2 may have open at once; one more ends it",
+    kind: POSITIVE_COUNT,
+    default: DEFAULTS.limits.streams,
   },
 };

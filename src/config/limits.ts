@@ -1,11 +1,11 @@
 import { formatSize, parseSize } from "./size.ts";
 import { ValueError } from "./value-error.ts";
-import { parseCount } from "./values.ts";
+import { parseCount, parsePositiveCount } from "./values.ts";
 
 const LEAST_HEADER_BYTES = 2 ** 10;
 const MOST_HEADER_BYTES = 2 ** 24;
 
-/** What a request may not exceed on an endpoint. */
+/** What a request, and a connection with many of them, may not exceed on an endpoint. */
 export interface RequestLimits {
   /** Bytes of request line and headers together. */
   readonly headerBytes: number;
@@ -15,6 +15,8 @@ export interface RequestLimits {
   readonly requestLineBytes: number;
   /** Bytes of a request's body; 0 is no limit. */
   readonly bodyBytes: number;
+  /** Streams that one connection of HTTP/2 may have open. */
+  readonly streams: number;
 }
 
 interface LimitOption {
@@ -29,6 +31,7 @@ export const LIMIT_NAMES = [
   "max-headers",
   "max-request-line",
   "max-body-size",
+  "max-streams",
 ] as const;
 
 export type LimitName = (typeof LIMIT_NAMES)[number];
@@ -39,6 +42,7 @@ export const LIMIT_OPTIONS: Readonly<Record<LimitName, LimitOption>> = {
   "max-headers": { field: "headerCount", parse: parseCount, format: String },
   "max-request-line": { field: "requestLineBytes", parse: parseSize, format: formatSize },
   "max-body-size": { field: "bodyBytes", parse: parseSize, format: formatSize },
+  "max-streams": { field: "streams", parse: parsePositiveCount, format: String },
 };
 
 /** Puts limits together from what is said about each; the others stay as they are. */

@@ -33,6 +33,7 @@ export interface OptionValues {
   readonly "max-headers": number;
   readonly "max-request-line": number;
   readonly "max-body-size": number;
+  readonly "max-streams": number;
   readonly "keep-alive-timeout": number;
   readonly "headers-timeout": number;
   readonly "request-timeout": number;

@@ -197,6 +197,7 @@ export const OPTIONS: { readonly [Name in OptionName]: OptionSpec<OptionValues[N
   "max-headers": { group: "HTTP", ...LIMIT_SPECS["max-headers"] },
   "max-request-line": { group: "HTTP", ...LIMIT_SPECS["max-request-line"] },
   "max-body-size": { group: "HTTP", ...LIMIT_SPECS["max-body-size"] },
+  "max-streams": { group: "HTTP", ...LIMIT_SPECS["max-streams"] },
   "websocket-ping-interval": { group: "HTTP", ...WEBSOCKET_SPECS["websocket-ping-interval"] },
   "trusted-proxies": {
     group: "HTTP",

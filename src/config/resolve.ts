@@ -14,6 +14,7 @@ import { formatAddress } from "./endpoint.ts";
 import { createFileLayer, openConfigFile } from "./file.ts";
 import { formatDuration } from "./duration.ts";
 import { parseHostPort } from "./host-port.ts";
+import { refuseLateHeaders } from "./late-headers.ts";
 import {
   choose,
   createFlagLayer,
@@ -52,7 +53,11 @@ export function resolveConfig(input: ConfigInput): Config {
   const layers = openLayers(input);
   const endpoints = resolveEndpoints(layers, input.cwd);
   const trustedProxies = choose(layers, "trusted-proxies")?.value ?? DEFAULTS.trustedProxies;
-  for (const endpoint of endpoints) refuseUnheardProxies(endpoint, trustedProxies);
+  const http = resolveHttp(layers);
+  for (const endpoint of endpoints) {
+    refuseUnheardProxies(endpoint, trustedProxies);
+    refuseLateHeaders(endpoint, http);
+  }
   const workers = resolveWorkers(layers, input.cpuCount);
   const ops = resolveOps(layers, endpoints);
   return {
@@ -69,7 +74,7 @@ export function resolveConfig(input: ConfigInput): Config {
     balance: choose(layers, "balance")?.value ?? DEFAULTS.balance,
     recycle: resolveRecycle(layers, workers),
     workerTimeoutMs: resolveWorkerTimeout(layers, workers),
-    http: resolveHttp(layers),
+    http,
     webSocket: {
       closeCode: choose(layers, "websocket-close-code")?.value ?? DEFAULTS.webSocketCloseCode,
       pingIntervalMs: readNumber(

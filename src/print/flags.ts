@@ -4,6 +4,7 @@ import { formatLimits } from "../config/limits.ts";
 import { formatConfig } from "../config/format.ts";
 import { flagOf } from "../config/option-names.ts";
 import { OPTION_NAMES, OPTIONS } from "../config/options.ts";
+import { formatTimeouts } from "../config/timeouts.ts";
 import { formatTls } from "../config/tls-options.ts";
 import { formatMode } from "../config/values.ts";
 
@@ -49,6 +50,7 @@ function formatWithOptions(endpoint: Endpoint): string {
     ["backlog", backlog === DEFAULTS.backlog ? undefined : backlog],
     ["max-connections", maxConnections === DEFAULTS.maxConnections ? undefined : maxConnections],
     ...formatLimits(endpoint.limits, DEFAULTS.limits),
+    ...formatTimeouts(endpoint.timeouts),
     ["proxy-protocol", proxyProtocol === DEFAULTS.proxyProtocol ? undefined : proxyProtocol],
     ["name", name === "app" || name === address ? undefined : name],
     ["http", endpoint.http],
@@ -72,7 +74,8 @@ function isPlain({
   proxyProtocol,
   tls,
   http,
+  timeouts,
 }: Endpoint & { readonly kind: "unix" }): boolean {
-  if (owner !== undefined || tls !== undefined || http !== undefined) return false;
+  if ([owner, tls, http, timeouts].some((one) => one !== undefined)) return false;
   return name === "app" && proxyProtocol === DEFAULTS.proxyProtocol;
 }

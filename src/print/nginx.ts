@@ -1,4 +1,5 @@
-import type { Config, Endpoint } from "../config/config.ts";
+import type { Config, Endpoint, TcpEndpoint, UnixEndpoint } from "../config/config.ts";
+import { chooseTimeouts } from "../config/timeouts.ts";
 import { formatDuration } from "../config/duration.ts";
 import { formatHostPort } from "../host-port.ts";
 import { chooseUpstream } from "./target.ts";
@@ -10,10 +11,11 @@ const SHARE = [11, 15] as const;
 
 /** Writes what goes into nginx's `http` block: the upstream, and a server that passes everything on to it. */
 export function printNginx(config: Config): string {
-  const { keepAliveTimeoutMs } = config.http;
+  const upstream = chooseUpstream(config);
+  const { keepAliveTimeoutMs } = chooseTimeouts(upstream.timeouts, config.http);
   const ours = keepAliveTimeoutMs === 0 ? "without limit" : formatDuration(keepAliveTimeoutMs);
   return `upstream outrigger {
-    server ${formatServer(config)};
+    server ${formatServer(upstream)};
     keepalive 32;
     keepalive_timeout ${formatKeepAlive(keepAliveTimeoutMs)};       # less than --keep-alive-timeout, which is ${ours}
     keepalive_requests 10000;
@@ -25,7 +27,7 @@ map $http_upgrade $connection_upgrade {
 server {
     listen 8080;
     location / {
-        ${formatProxyPass(chooseUpstream(config))}
+        ${formatProxyPass(upstream)}
         proxy_http_version 1.1;
         proxy_set_header Host $host;
         proxy_set_header Upgrade $http_upgrade;
@@ -48,8 +50,7 @@ function formatProxyPass({ tls }: Endpoint): string {
         # proxy_ssl_verify on; proxy_ssl_name NAME; proxy_ssl_trusted_certificate CA_FILE;`;
 }
 
-function formatServer(config: Config): string {
-  const endpoint = chooseUpstream(config);
+function formatServer(endpoint: UnixEndpoint | TcpEndpoint): string {
   if (endpoint.kind === "unix") return quote(`unix:${endpoint.path}`);
   const isEvery = endpoint.host === "::" || endpoint.host === "0.0.0.0";
   return formatHostPort(isEvery ? { ...endpoint, host: "127.0.0.1" } : endpoint);

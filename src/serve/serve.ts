@@ -62,6 +62,7 @@ function toFlags(options: ServeOptions): FlagValues {
     "max-headers": toText(options.maxHeaders),
     "max-request-line": options.maxRequestLine,
     "max-body-size": options.maxBodySize,
+    "max-streams": toText(options.maxStreams),
     "keep-alive-timeout": toDurationText(options.keepAliveTimeout),
     "headers-timeout": toDurationText(options.headersTimeout),
     "request-timeout": toDurationText(options.requestTimeout),

@@ -70,6 +70,8 @@ export interface ServeOptions {
   readonly maxRequestLine?: string;
   /** Size of a body above which a request is answered 413, such as `10Mi`; 0 is no limit (0). */
   readonly maxBodySize?: string;
+  /** Streams that a connection of HTTP/2 may have open at once (128). */
+  readonly maxStreams?: number;
   /** Whose forwarded headers are believed: `unix`, addresses, CIDR ranges (`["unix"]`). */
   readonly trustedProxies?: readonly string[];
   /** Access log on standard output (off). */

@@ -9,6 +9,7 @@ import type {
   WebSocketCloseCode,
 } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
+import { chooseTimeouts } from "../config/timeouts.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { HttpEngine } from "../http/engine.ts";
 import { alpnProtocols, createEngine } from "../http/protocols.ts";
@@ -40,6 +41,7 @@ export interface EndpointServerOptions {
   readonly context: EndpointContext;
   readonly counters: EndpointCounters;
   readonly app: App;
+  /** Of the program; those of the endpoint come first. */
   readonly http: HttpConfig;
   readonly webSocketCloseCode: WebSocketCloseCode;
   readonly log: Logger;
@@ -71,7 +73,8 @@ export class EndpointServer {
   #isFinishing = false;
 
   constructor(options: EndpointServerOptions) {
-    this.#options = options;
+    const http = chooseTimeouts(options.endpoint.timeouts, options.http);
+    this.#options = { ...options, http };
     this.counters = options.counters;
     this.#gate = new Gate({ shut: () => this.#closeListener(), report: options.reportLoad });
     this.connections = new Connections(this.counters, (open) => this.#gate.count(open));
@@ -87,7 +90,7 @@ export class EndpointServer {
     this.upgrades = new Upgrades(createUpgradeEvents(this.#books), options.webSocketCloseCode);
     this.#engine = this.#createEngine();
     this.#shedder = new Shedder(this.#engine);
-    this.#terminator = createTerminator(options, alpnProtocols(this.#httpVersions));
+    this.#terminator = createTerminator(this.#options, alpnProtocols(this.#httpVersions));
   }
 
   get name(): string {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { DEFAULTS } from "../../src/config/config.ts";
+import { DEFAULTS, type Endpoint } from "../../src/config/config.ts";
 import { checkAll } from "../../src/check/check.ts";
 import type { Facts, FileFacts, Occupant, SocketFacts } from "../../src/check/facts.ts";
 import { checkCertificate } from "../../src/check/certificate.ts";
 import { formatFinding } from "../../src/check/finding.ts";
 import { checkGrace } from "../../src/check/grace.ts";
-import { checkKeepAlive } from "../../src/check/keep-alive.ts";
+import { checkKeepAlive, checkKeepAlives } from "../../src/check/keep-alive.ts";
 import { checkOpsReach } from "../../src/check/ops-reach.ts";
 import { checkOccupant } from "../../src/check/occupant.ts";
 import { checkAddress } from "../../src/check/path-length.ts";
@@ -186,6 +186,31 @@ describe("checkKeepAlive", () => {
     it(`says ${level} for ${oursMs} against ${nginxMs} of nginx`, () =>
       assert.deepEqual(levels(checkKeepAlive(oursMs, nginxMs)), [level]));
   }
+
+  it("looks at endpoints with a timeout of their own, and at the others together", () => {
+    const own = (name: string, keepAliveTimeoutMs: number): Endpoint => ({
+      ...ENDPOINT,
+      name,
+      timeouts: { keepAliveTimeoutMs },
+    });
+    const { config } = WORKER_START;
+    const endpoints = [ENDPOINT, own("short", 5_000), own("long", 90_000), own("endless", 0)];
+    const told = checkKeepAlives({ ...config, endpoints }, 60_000);
+    assert.deepEqual(
+      told.map(({ level, about }) => `${level} ${about}`),
+      ["ok keep-alive-timeout", "fail short", "ok long", "ok endless"],
+    );
+    assert.equal(
+      told[1]?.change,
+      "set ?keep-alive-timeout=75s, or a shorter keepalive_timeout in nginx",
+    );
+    assert.deepEqual(
+      checkKeepAlives({ ...config, endpoints: [own("only", 75_000)] }, 60_000).map(
+        ({ about, text }) => `${about}: ${text}`,
+      ),
+      ["only: its keep-alive-timeout of 75s is longer than the 1m of nginx"],
+    );
+  });
 });
 
 describe("checkSharedMemory", () => {

@@ -44,6 +44,12 @@ function handedSource(chance: Chance): HandedSource {
     : { by: "name", socketName: word(chance) };
 }
 
+function drawTimeouts({ is, below }: Chance): Pick<Endpoint, "timeouts"> {
+  const names = ["keepAliveTimeoutMs", "headersTimeoutMs", "requestTimeoutMs"];
+  const timeouts = names.filter(() => is(0.3)).map((name) => [name, below(2 ** 31)]);
+  return timeouts.length === 0 ? {} : { timeouts: Object.fromEntries(timeouts) };
+}
+
 function drawEndpoint(chance: Chance): Endpoint {
   const { below, is, pick, list } = chance;
   const account = (): string | undefined =>
@@ -57,7 +63,9 @@ function drawEndpoint(chance: Chance): Endpoint {
       headerCount: below(2 ** 31),
       requestLineBytes: 2 ** 10 * below(2 ** 20),
       bodyBytes: 2 ** 10 * below(2 ** 30),
+      streams: 1 + below(2 ** 31 - 1),
     },
+    ...drawTimeouts(chance),
     proxyProtocol: pick(["off", "optional", "require"] as const),
   };
   return pick<() => Endpoint>([

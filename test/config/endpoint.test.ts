@@ -150,6 +150,8 @@ describe("parseEndpoint", () => {
     ":80?max-connections=-1": /expected a whole number, 0 or more/,
     ":80?max-header-size=0": /max-header-size "0" is refused, expected 1Ki to 16Mi/,
     ":80?max-body-size=1000": /max-body-size "1000" is refused, expected a size such as 512Mi/,
+    ":80?headers-timeout=5": /headers-timeout "5" is refused, expected a duration such as 30s.*did you mean 5s/,
+    ":80?max-streams=0": /max-streams "0" is refused, expected a whole number, 1 or more/,
     ":80?max-headers=x": /max-headers "x" is refused, expected a whole number/,
     ":80?name=a b": /name "a b" is refused/,
     ":80?mode=0660": /option "mode" is for the file of a Unix socket, and a TCP endpoint has none/,
@@ -219,6 +221,7 @@ describe("formatEndpoint", () => {
   for (const text of [
     "/run/app.sock?mode=0600&group=nginx&owner=1000&backlog=10&max-connections=7&name=web",
     "/run/app.sock?mode=0660&backlog=4096&max-connections=0&max-header-size=32Ki&max-headers=50&max-request-line=1Mi&max-body-size=1Gi&name=app",
+    "@app?backlog=4096&max-connections=0&max-streams=10&keep-alive-timeout=1500ms&headers-timeout=0&request-timeout=2m&name=app",
     "/run/app.sock?mode=0007&backlog=4096&max-connections=0&name=app",
     "/run/a%3Fb%253Fc%d.sock?mode=0600&backlog=10&max-connections=7&name=web",
     "@app?backlog=4096&max-connections=0&name=app",

@@ -93,11 +93,12 @@ describe("resolveConfig", () => {
       headerCount: 2,
       requestLineBytes: 3 * 2 ** 10,
       bodyBytes: 2 ** 22,
+      streams: 5,
     };
     const config = resolveGiven({
       flags: {
         listen: ["/run/a.sock?backlog=1", ":80"], ops: ":0", probe: "[::1]:81", backlog: "9", "max-connections": "8",
-        "max-header-size": "1Ki", "max-headers": "2", "max-request-line": "3Ki", "max-body-size": "4Mi", workers: "3", "min-ready": "2",
+        "max-header-size": "1Ki", "max-headers": "2", "max-request-line": "3Ki", "max-body-size": "4Mi", "max-streams": "5", workers: "3", "min-ready": "2",
         "keep-alive-timeout": "1s", "headers-timeout": "2s", "request-timeout": "3s", "drain-delay": "4s",
         "drain-until-gone": "run/nginx.pid", "grace-period": "5s", "access-log": "combined", "log-level": "debug",
         "trusted-proxies": ["10.0.0.0/8,::1"], "max-requests": "6", balance: "off", "max-lifetime": "7s", "max-rss": "8Mi",
@@ -172,6 +173,16 @@ describe("resolveConfig", () => {
     assert.equal(resolveGiven({ flags: { "request-timeout": "0" } }).http.headersTimeoutMs, 60_000);
   });
 
+  it("leaves the timeouts of an endpoint to it, and gives it the program's where it says nothing", () => {
+    const listen = ["/a.sock?keep-alive-timeout=5s&request-timeout=0", "/b.sock"];
+    const { endpoints, http } = resolveGiven({ flags: { listen, "headers-timeout": "3s" } });
+    assert.deepEqual(
+      endpoints.map(({ timeouts }) => timeouts),
+      [{ keepAliveTimeoutMs: 5_000, requestTimeoutMs: 0 }, undefined],
+    );
+    assert.equal(http.headersTimeoutMs, 3_000);
+  });
+
   it("overlooks the variables Kubernetes sets for a Service called outrigger", () => {
     const env = {
       OUTRIGGER_SERVICE_HOST: "10.0.0.1", OUTRIGGER_SERVICE_PORT: "80", OUTRIGGER_SERVICE_PORT_HTTP: "80",
@@ -235,6 +246,9 @@ describe("resolveConfig", () => {
     [{ flags: { "min-ready": "0" } }, "ERR_CONFIG", /1 or more$/],
     [{ env: { OUTRIGGER_DRAIN_DELAY: "30s" } }, "ERR_CONFIG", /^Cannot use OUTRIGGER_DRAIN_DELAY="30s": expected less than the grace period of 30s$/],
     [{ flags: { "headers-timeout": "6m" } }, "ERR_CONFIG", /^Cannot use --headers-timeout "6m": expected at most the request timeout of 5m$/],
+    [{ flags: { listen: "/a.sock?headers-timeout=6m" } }, "ERR_ENDPOINT", /^Cannot use "\/a\.sock": headers-timeout "6m" is refused, expected at most the request timeout of 5m$/],
+    [{ flags: { listen: "/a.sock?headers-timeout=9s", "request-timeout": "8s" } }, "ERR_ENDPOINT", /at most the request timeout of 8s$/],
+    [{ flags: { "max-streams": "0" } }, "ERR_CONFIG", /^Cannot use --max-streams "0": expected a whole number, 1 or more$/],
     [{ flags: { "access-log": "xml" } }, "ERR_CONFIG", /expected one of json, combined, off$/],
     [{ flags: { "log-level": "INFO" } }, "ERR_CONFIG", /expected one of fatal, error/],
     [{ flags: { "trusted-proxies": "10.0.0.0/33" } }, "ERR_CONFIG", /^Cannot use --trusted-proxies "10\.0\.0\.0\/33": .*and "10\.0\.0\.0\/33" is none$/],
@@ -287,6 +301,9 @@ describe("formatConfig", () => {
     "the defaults": {},
     "a socket": { flags: { socket: "./a.sock", "socket-mode": "640", "socket-group": "www", backlog: "7" } },
     "many endpoints": { flags: { listen: ["/a.sock", "@b", ":80?name=web&max-connections=2", "[::1]:80"] } },
+    "limits and timeouts of endpoints": {
+      flags: { listen: ["/a.sock?max-streams=9&headers-timeout=1s&request-timeout=2m", ":80?keep-alive-timeout=0"], "max-streams": "7" },
+    },
     "what is switched off": { flags: { ops: "off", "trusted-proxies": "none", "access-log": "off", "request-timeout": "0" } },
     "WebSockets left to the app": { flags: { "websocket-close-code": "off", "websocket-ping-interval": "0" } },
     "a takeover": { flags: { takeover: "" } },

@@ -27,6 +27,8 @@ describe("formatFlags", () => {
     [{ socket: "/run/a.sock", "socket-mode": "0666", "socket-group": "www" }, ["--socket=/run/a.sock", "--socket-mode=0666", "--socket-group=www"]],
     [{ socket: "/run/a.sock", backlog: "9" }, ["--socket=/run/a.sock", "--backlog=9"]],
     [{ listen: ["/run/a.sock?name=x&mode=0600", ":80"] }, ["--listen=/run/a.sock?mode=0600&name=x", "--listen=[::]:80"]],
+    [{ listen: "/run/a.sock?request-timeout=9s" }, ["--listen=/run/a.sock?request-timeout=9s"]],
+    [{ listen: "/run/a.sock?max-streams=9" }, ["--socket=/run/a.sock", "--max-streams=9"]],
     [{ listen: "/run/a.sock?owner=1" }, ["--listen=/run/a.sock?owner=1"]],
     [{ listen: "@a?backlog=1&max-connections=2" }, ["--listen=@a?backlog=1&max-connections=2"]],
     [{ listen: ["systemd:web?name=web", "fd:3?backlog=9"] }, ["--listen=systemd:web?name=web", "--listen=fd:3?backlog=9"]],
@@ -56,6 +58,11 @@ describe("printNginx", () => {
       assert.match(text, new RegExp(`keepalive_timeout ${nginx}; `));
     });
   }
+
+  it("goes by the timeout of the endpoint where it has its own", () => {
+    const text = printNginx(configOf({ listen: ["@x", "/run/a.sock?keep-alive-timeout=15s"] }));
+    assert.match(text, /keepalive_timeout 11s; /);
+  });
 });
 
 describe("printNginx with TLS", () => {
