@@ -21,7 +21,7 @@ export const CLOSE_REASONS = [
   "worker_lost",
 ] as const;
 
-/** Why a connection was turned away, or a request refused before the app saw it. */
+/** Why a connection was turned away or ended, or a request refused before the app saw it. */
 export const REJECT_REASONS = [
   "max_connections",
   "bad_request",
@@ -30,6 +30,11 @@ export const REJECT_REASONS = [
   "request_line_too_long",
   "body_too_large",
   "proxy_protocol",
+  "not_implemented",
+  "unsupported_version",
+  "max_streams",
+  "protocol_error",
+  "flood",
 ] as const;
 
 /** Why a TLS handshake failed. */

@@ -35,6 +35,8 @@ export interface EngineEvents {
   refused(refused: Refused): void;
   /** A connection goes on under another socket; false when it is gone by now. */
   succeeded(socket: Socket, successor: Socket): boolean;
+  /** We ended a connection for what its peer sent, without an answer that HTTP could read. */
+  ended(socket: Socket, reason: RejectReason, error: Error): void;
   /** Our own end-to-end check came in on this connection and was answered. */
   checked(socket: Socket): void;
   /** Why this connection will have closed, for only the engine knows; until it says otherwise. */

@@ -1,12 +1,14 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session } from "node:http2";
-import type { ServerHttp2Stream, ServerOptions } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { carry } from "../app/context.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
 import { BAD_REQUEST, TUNNEL_REFUSED } from "./refusal.ts";
-import type { RequestLine } from "./request-line.ts";
+import { readStreamLine } from "./request-line.ts";
+import { onSessionFailure, readSessionFailure, Resets } from "./session-failure.ts";
+import { limitSessions } from "./session-limits.ts";
 import { StreamSocket } from "./stream-socket.ts";
 
 /** Once we said goodbye, how long a session may stay without a request. */
@@ -15,29 +17,21 @@ const GOODBYE_MS = 500;
 /** How long a peer may take to close its side. */
 const LINGER_MS = 2_000;
 
-/** What one session may make us keep or do; what goes beyond ends it. */
-const LIMITS = {
-  settings: { maxConcurrentStreams: 128, enableConnectProtocol: false },
-  maxHeaderListPairs: 128,
-  maxSessionMemory: 10,
-  maxSettings: 32,
-  maxOutstandingPings: 10,
-  maxSessionInvalidFrames: 100,
-  maxSessionRejectedStreams: 100,
-  streamResetBurst: 200,
-  streamResetRate: 33,
-} satisfies ServerOptions;
+/** How requests and answers name it. */
+const VERSION = { httpVersion: "2.0", httpVersionMajor: 2, httpVersionMinor: 0 };
 
 /** A connection that speaks HTTP/2. */
 interface Conversation {
   readonly session: ServerHttp2Session;
   streams: number;
+  readonly resets: Resets;
   idle: NodeJS.Timeout | undefined;
 }
 
 /** Serves HTTP/2: each stream is given to `node:http` as a connection of its own. */
 export function createHttp2Engine(options: EngineOptions): HttpEngine {
   const { events, http } = options;
+  const { streams: maxStreams } = options.limits;
   const conversations = new Map<Socket, Conversation>();
   const shedding = new Set<Socket>();
   let isClosing = false;
@@ -46,7 +40,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     app: {
       ...options.app,
       handle: (request, response) => {
-        Object.assign(request, { httpVersion: "2.0", httpVersionMajor: 2, httpVersionMinor: 0 });
+        Object.assign(request, VERSION);
         options.app.handle(request, response);
       },
       upgrade: undefined,
@@ -54,26 +48,41 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     events: {
       ...events,
       requestStarted: (socket) => events.requestStarted(connectionOf(socket)),
+      refused: ({ line, ...refused }) => {
+        if (refused.request !== undefined) Object.assign(refused.request, VERSION);
+        events.refused({ ...refused, line: line && { ...line, ...VERSION } });
+      },
       checked() {},
       shed() {},
     },
   });
-  const { headerBytes } = options.limits;
-  const server = http2.createServer({
-    ...LIMITS,
-    settings: { ...LIMITS.settings, maxHeaderListSize: headerBytes },
-  });
+  const server = http2.createServer(limitSessions(options.limits));
   server.on("session", (session) => adopt(session));
 
   function adopt(session: ServerHttp2Session): void {
     const socket = pending;
     if (socket === undefined) return session.destroy();
-    const conversation: Conversation = { session, streams: 0, idle: undefined };
+    const conversation: Conversation = {
+      session,
+      streams: 0,
+      resets: new Resets(),
+      idle: undefined,
+    };
     conversations.set(socket, conversation);
     const firstMs = isClosing ? GOODBYE_MS : http.headersTimeoutMs;
     waitIdle(socket, conversation, firstMs);
     events.closing(socket, "client");
-    session.on("error", () => events.closing(socket, "error"));
+    session.on("error", () => {});
+    onSessionFailure(session, (error) => {
+      events.closing(socket, "error");
+      // Who does not read may not keep it open either.
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+      // Streams that were reset before are told of first.
+      setImmediate(() => {
+        const reason = readSessionFailure(error, { ...conversation, maxStreams });
+        if (reason !== undefined) events.ended(socket, reason, error);
+      });
+    });
     session.on("stream", (...[stream, headers, flags, raw]) =>
       serveStream(socket, conversation, { stream, headers, flags, raw }),
     );
@@ -111,6 +120,10 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     conversation.streams += 1;
     clearTimeout(conversation.idle);
     stream.once("close", () => {
+      if (stream.rstCode === http2.constants.NGHTTP2_CANCEL)
+        conversation.resets.count(performance.now());
+      // They all end with their session: that so many were open may be why.
+      if (conversation.session.destroyed) return;
       conversation.streams -= 1;
       if (conversation.streams > 0) return;
       waitIdle(socket, conversation, isClosing ? GOODBYE_MS : http.keepAliveTimeoutMs);
@@ -128,9 +141,9 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     const isTunnel = headers[":method"] === "CONNECT";
     const head = isTunnel ? undefined : writeRequestHead({ headers, raw, hasBody });
     if (head === undefined) {
-      events.rejected("bad_request");
       const refusal = isTunnel ? TUNNEL_REFUSED : BAD_REQUEST;
-      events.refused({ refusal, socket, line: lineOf(headers), bytesSent: 0 });
+      events.rejected(refusal.reason);
+      events.refused({ refusal, socket, line: readStreamLine(headers), bytesSent: 0 });
       stream.on("error", () => {});
       stream.respond({ ":status": refusal.status }, { endStream: true });
       return;
@@ -167,13 +180,6 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
-}
-
-function lineOf(headers: IncomingHttpHeaders): RequestLine | undefined {
-  const { ":method": method, ":path": target = "-" } = headers;
-  return typeof method === "string" && typeof target === "string"
-    ? { method, target, httpVersion: "2.0" }
-    : undefined;
 }
 
 interface StreamRequest {

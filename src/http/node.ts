@@ -19,6 +19,7 @@ import {
   BODY_TOO_LARGE,
   EXPECTATION_FAILED,
   formatRefusal,
+  TUNNEL_REFUSED,
   type Refusal,
 } from "./refusal.ts";
 import { isAnswering, isSending, responseOn } from "./response-on.ts";
@@ -248,12 +249,12 @@ export function createNodeEngine(
   }
   const idleTimeouts = new IdleTimeouts(server.keepAliveTimeout + server.keepAliveTimeoutBuffer);
   const { connect } = app;
-  if (connect !== undefined) {
-    server.on("connect", (request, socket, head) => {
-      socket.on("error", () => socket.destroy());
-      connect(request, socket, head);
-    });
-  }
+  // Without a listener node:http would hang up, and nobody would count it.
+  server.on("connect", (request, socket, head) => {
+    if (connect === undefined) return refuseUpgrade(TUNNEL_REFUSED, request);
+    socket.on("error", () => socket.destroy());
+    connect(request, socket, head);
+  });
   // Connections come from a listener of ours; without this event node:http checks no timeouts.
   server.emit("listening");
 

@@ -5,7 +5,7 @@ import { errnoOf } from "../errors.ts";
 import { responseOn } from "./response-on.ts";
 
 /** What a connection begins with that speaks HTTP/2 (RFC 9113, section 3.4). */
-export const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /**
  * All that a connection has said so far, if the parser of HTTP/1.1 stopped at the end of the preface
@@ -36,4 +36,13 @@ export function moveConnection(socket: Socket): Socket {
   const successor: Socket = Reflect.construct(Socket, [{ handle, allowHalfOpen }]);
   Reflect.set(socket, "_handle", null);
   return successor;
+}
+
+/** Whether a connection that begins so speaks HTTP/2; undefined while it may. */
+export function isPreface(bytes: Buffer): boolean | undefined {
+  // Of all methods only ours of HTTP/2, PUT, POST, PATCH and PROPFIND begin so.
+  if (bytes[0] !== PREFACE.charCodeAt(0)) return false;
+  const begin = bytes.toString("latin1", 0, PREFACE.length);
+  if (begin === PREFACE) return true;
+  return PREFACE.startsWith(begin) ? undefined : false;
 }

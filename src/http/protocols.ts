@@ -6,7 +6,7 @@ import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { lookAtFirstBytes } from "./first-bytes.ts";
 import { createHttp2Engine } from "./http2.ts";
 import { createNodeEngine } from "./node.ts";
-import { moveConnection, PREFACE } from "./preface.ts";
+import { isPreface, moveConnection } from "./preface.ts";
 import { formatRefusal, REQUEST_TIMEOUT, WRONG_VERSION, type Refusal } from "./refusal.ts";
 
 const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
@@ -83,11 +83,8 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
   const checkLine = `GET ${options.checkTarget} HTTP/1.1\r\n`;
 
   function judge(bytes: Buffer): "1" | "2" | "check" | undefined {
-    if (bytes[0] === PREFACE.charCodeAt(0)) {
-      const begin = bytes.toString("latin1", 0, PREFACE.length);
-      if (begin === PREFACE) return "2";
-      if (PREFACE.startsWith(begin)) return undefined;
-    }
+    const isSecond = isPreface(bytes);
+    if (isSecond !== false) return isSecond && "2";
     const begin = bytes.toString("latin1", 0, checkLine.length);
     if (begin === checkLine) return "check";
     return checkLine.startsWith(begin) ? undefined : "1";

@@ -22,8 +22,12 @@ export const HEADERS_TOO_LARGE: Refusal = refusal(
   431,
   "Request Header Fields Too Large",
 );
-export const TUNNEL_REFUSED: Refusal = refusal("bad_request", 501, "Not Implemented");
-export const WRONG_VERSION: Refusal = refusal("bad_request", 505, "HTTP Version Not Supported");
+export const TUNNEL_REFUSED: Refusal = refusal("not_implemented", 501, "Not Implemented");
+export const WRONG_VERSION: Refusal = refusal(
+  "unsupported_version",
+  505,
+  "HTTP Version Not Supported",
+);
 export const OVERLOADED: Refusal = {
   ...refusal("max_connections", 503, "Service Unavailable"),
   retryAfterSeconds: 1,

@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import { connectionOf } from "../app/context.ts";
+import { peerOf } from "../app/identity.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { EngineEvents, Exchange } from "../http/engine.ts";
 import type { UpgradeEvents } from "../http/upgrades.ts";
+import type { Logger } from "../log/logger.ts";
 import type { Connections } from "./connections.ts";
 import type { RequestRecorder } from "./request-recorder.ts";
 
@@ -11,13 +13,15 @@ export interface EndpointBooks {
   readonly counters: EndpointCounters;
   readonly connections: Connections;
   readonly recorder: RequestRecorder;
+  readonly log: Logger;
+  readonly endpoint: string;
   /** Called after each request with its connection. */
   readonly onEnded: (connection: Socket) => void;
 }
 
 /** Writes down what becomes of requests. */
 export function createEngineEvents(books: EndpointBooks): Omit<EngineEvents, "succeeded"> {
-  const { counters, connections, recorder, onEnded } = books;
+  const { counters, connections, recorder, log, endpoint, onEnded } = books;
   return {
     requestStarted: (socket) => {
       connections.recognize(socket);
@@ -30,6 +34,11 @@ export function createEngineEvents(books: EndpointBooks): Omit<EngineEvents, "su
     },
     rejected: (reason) => counters.countRejected(reason),
     refused: (refused) => recorder.recordRefused(refused),
+    ended: (socket, reason, { message }) => {
+      counters.countRejected(reason);
+      const client = peerOf(socket).remoteAddress;
+      log.debug({ endpoint, reason, client, error: message }, "http2 session ended");
+    },
     checked: (socket) => connections.disown(socket),
     closing: (socket, reason) => connections.attribute(socket, reason),
     shed: (socket) => connections.attribute(socket, "rebalanced"),

@@ -82,6 +82,8 @@ export class EndpointServer {
       counters: this.counters,
       connections: this.connections,
       recorder: options.recorder,
+      log: options.log,
+      endpoint: options.endpoint.name,
       onEnded: (connection) => {
         this.#shedder.count(connection);
         options.onAnswered();
@@ -291,6 +293,7 @@ export class EndpointServer {
   #turnAway(socket: Socket): void {
     turnAway(socket, {
       checkTarget: this.#options.checkTarget,
+      versions: this.#httpVersions,
       counters: this.counters,
       recorder: this.#options.recorder,
     });
