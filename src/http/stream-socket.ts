@@ -7,6 +7,8 @@ import { ResponseDecoder, type Fields } from "./response-decoder.ts";
 const LAST_CHUNK = "0\r\n";
 /** How long a peer may still send what nobody reads, once it has its response. */
 const LINGER_MS = 2_000;
+/** What is given to the session at once: of 128 streams it is less than what makes a session refuse new ones. */
+const PART_BYTES = 64 * 1024;
 
 /**
  * One HTTP/2 stream as a connection that carries one HTTP/1.1 request. So `node:http` serves it, with
@@ -114,17 +116,24 @@ export class StreamSocket extends Duplex {
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
     this.#bytesWritten += chunk.length;
+    this.#send(chunk, done);
+  }
+
+  #send(bytes: Buffer, done: (error?: Error) => void): void {
+    const rest = bytes.subarray(PART_BYTES);
     try {
-      this.#decoder.write(chunk);
+      this.#decoder.write(rest.length === 0 ? bytes : bytes.subarray(0, PART_BYTES));
     } catch (error) {
       // HTTP/2 forbids what HTTP/1.1 let pass, such as two values of a field that has one.
       done(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    if (!this.#stream.writableNeedDrain || this.#stream.destroyed) return done();
+    const next = rest.length === 0 ? done : (): void => this.#send(rest, done);
+    if (this.#stream.destroyed) return done();
+    if (!this.#stream.writableNeedDrain) return next();
     const go = (): void => {
       this.#stream.off("drain", go).off("close", go);
-      done();
+      next();
     };
     this.#stream.on("drain", go).on("close", go);
   }
