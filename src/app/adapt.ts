@@ -11,6 +11,7 @@ import { readHooks } from "./hooks.ts";
 import type { ListenCapture } from "./listen-capture.ts";
 import type { AppModule } from "./load.ts";
 import { adaptNodeHandler, isNodeHandler } from "./node.ts";
+import { adaptStreams, takesStreams } from "./streams.ts";
 import { adaptServerUpgrade, adaptUpgrade } from "./upgrade.ts";
 
 /** How requests, and upgrades where the app takes them, reach what a module exports. */
@@ -61,6 +62,10 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
       const connect = serverHook(server(), "connect");
       return connect && adaptUpgrade(connect, log);
     },
+    get streams() {
+      const listening = isExported ? undefined : capture?.server;
+      return listening && takesStreams(listening) ? adaptStreams(listening, log) : undefined;
+    },
     get answersExpectations() {
       return answersExpectations(shape.server?.());
     },
@@ -103,10 +108,19 @@ function adaptListening(capture: ListenCapture, log: Logger): Shape {
   return {
     handle: adaptNodeHandler((request, response) => {
       const { server } = capture;
-      if (server !== undefined) emitRequest(server, request, response);
+      if (server === undefined) return;
+      if (takesStreams(server)) refuseVersion(response);
+      else emitRequest(server, request, response);
     }, log),
     server: () => capture.server,
   };
+}
+
+/** What speaks HTTP/2 alone has nobody to call for HTTP/1.1. */
+function refuseVersion(response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  response.writeHead(505, { "content-type": "text/plain; charset=utf-8" });
+  response.end("This app speaks HTTP/2 alone\n");
 }
 
 function emitRequest(server: NetServer, request: IncomingMessage, response: ServerResponse): void {

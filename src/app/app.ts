@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { HealthReport } from "../snapshot.ts";
+import type { StreamHandler } from "./streams.ts";
 
 /** An app of whatever kind, as the HTTP engine and the worker see it. */
 export interface App {
@@ -12,6 +13,8 @@ export interface App {
   readonly upgrade: UpgradeHandler | undefined;
   /** The same for the method CONNECT. */
   readonly connect?: UpgradeHandler | undefined;
+  /** Takes the streams of HTTP/2 themselves; undefined when the app, once started, wants requests. */
+  readonly streams?: StreamHandler | undefined;
   /** It decides itself whether a client that asks first may send its body. */
   readonly answersExpectations?: boolean;
   /** Whether an upgrade goes to `upgrade`; otherwise it is an ordinary request (always). */

@@ -72,7 +72,7 @@ export class ListenCapture {
     return this.#asked && describeAsked(this.#asked);
   }
 
-  /** Resolves with the server that was taken; rejects for one that cannot be served. */
+  /** Resolves with the server that was taken. */
   get taken(): Promise<Server> {
     return this.#taken.promise;
   }
@@ -139,9 +139,7 @@ export class ListenCapture {
   #take(server: Server): void {
     if (server !== this.#server) return;
     this.#isTaken = true;
-    if (server.listenerCount("request") === 0 && server.listenerCount("stream") > 0)
-      this.#taken.reject(refuseStreams());
-    else this.#taken.resolve(server);
+    this.#taken.resolve(server);
   }
 
   #listenElsewhere(
@@ -172,12 +170,5 @@ function refuseRaw(port: number): OutriggerError {
   return new OutriggerError(
     "ERR_APP",
     `Cannot serve the app's server on port ${port}: it is one of node:net or node:tls, expected one of node:http, node:https or node:http2`,
-  );
-}
-
-function refuseStreams(): OutriggerError {
-  return new OutriggerError(
-    "ERR_APP",
-    'Cannot serve the app\'s server of node:http2: it listens for "stream" alone, expected a listener for "request"',
   );
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import type { RequestLimits } from "../config/limits.ts";
 import {
   BODY_TOO_LARGE,
@@ -28,9 +29,14 @@ export function findExcess(request: IncomingMessage, limits: RequestLimits): Ref
  */
 export function limitBody(request: IncomingMessage, bytes: number, onExcess: () => void): void {
   if (request.headers["transfer-encoding"] === undefined) return;
+  limitPush(request, bytes, onExcess);
+}
+
+/** The same for any stream that a body comes in on. */
+export function limitPush(body: Readable, bytes: number, onExcess: () => void): void {
   let left = bytes;
-  const push = request.push.bind(request);
-  request.push = (chunk: Buffer | null): boolean => {
+  const push = body.push.bind(body);
+  body.push = (chunk: Buffer | null): boolean => {
     if (left < 0) return true;
     if (chunk === null) return push(chunk);
     left -= chunk.length;

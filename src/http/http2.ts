@@ -1,8 +1,10 @@
-import http2, { type IncomingHttpHeaders, type ServerHttp2Session } from "node:http2";
-import type { ServerHttp2Stream } from "node:http2";
+import http2, { type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { carry } from "../app/context.ts";
+import { carry, identify } from "../app/context.ts";
+import type { StreamRequest } from "../app/streams.ts";
+import { serveAppStream } from "./app-stream.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { sayGoodbye } from "./goodbye.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
 import { BAD_REQUEST, TUNNEL_REFUSED } from "./refusal.ts";
@@ -20,9 +22,14 @@ const LINGER_MS = 2_000;
 /** How requests and answers name it. */
 const VERSION = { httpVersion: "2.0", httpVersionMajor: 2, httpVersionMinor: 0 };
 
+/** An app that writes to streams itself may give them messages of any size; over this, new streams are refused. */
+const APP_STREAMS_MEMORY_MB = 256;
+
 /** A connection that speaks HTTP/2. */
 interface Conversation {
   readonly session: ServerHttp2Session;
+  /** We have said goodbye. */
+  isEnding: boolean;
   streams: number;
   readonly resets: Resets;
   idle: NodeJS.Timeout | undefined;
@@ -32,6 +39,7 @@ interface Conversation {
 export function createHttp2Engine(options: EngineOptions): HttpEngine {
   const { events, http } = options;
   const { streams: maxStreams } = options.limits;
+  const handler = options.app.streams;
   const conversations = new Map<Socket, Conversation>();
   const shedding = new Set<Socket>();
   let isClosing = false;
@@ -56,7 +64,10 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       shed() {},
     },
   });
-  const server = http2.createServer(limitSessions(options.limits));
+  const server = http2.createServer({
+    ...limitSessions(options.limits),
+    ...(handler !== undefined && { maxSessionMemory: APP_STREAMS_MEMORY_MB }),
+  });
   server.on("session", (session) => adopt(session));
 
   function adopt(session: ServerHttp2Session): void {
@@ -64,6 +75,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     if (socket === undefined) return session.destroy();
     const conversation: Conversation = {
       session,
+      isEnding: false,
       streams: 0,
       resets: new Resets(),
       idle: undefined,
@@ -86,6 +98,10 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     session.on("stream", (...[stream, headers, flags, raw]) =>
       serveStream(socket, conversation, { stream, headers, flags, raw }),
     );
+    if (handler !== undefined) {
+      identify(socket);
+      handler.opened(session);
+    }
     session.once("close", () => {
       clearTimeout(conversation.idle);
       conversations.delete(socket);
@@ -98,21 +114,23 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
 
   function waitIdle(socket: Socket, conversation: Conversation, ms: number): void {
     clearTimeout(conversation.idle);
-    if (ms === 0) return;
+    if (ms === 0 || conversation.isEnding) return;
     conversation.idle = setTimeout(() => end(socket, conversation, "idle_timeout"), ms).unref();
   }
 
-  /** Says goodbye; streams that are open are finished. */
+  /** Says goodbye; streams that are open, and those on their way, are finished. */
   function end(
     socket: Socket,
-    { session }: Conversation,
+    conversation: Conversation,
     reason: "server" | "idle_timeout" | "rebalanced",
   ): void {
-    if (session.closed || session.destroyed) return;
+    const { session } = conversation;
+    if (conversation.isEnding || session.closed || session.destroyed) return;
+    conversation.isEnding = true;
     events.closing(socket, reason);
     // Our side has ended; the other's is not waited for longer than that.
     socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
-    session.close();
+    sayGoodbye(session, socket);
   }
 
   function serveStream(socket: Socket, conversation: Conversation, request: StreamRequest): void {
@@ -136,7 +154,9 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     }
   }
 
-  function answer(socket: Socket, { stream, headers, flags, raw }: StreamRequest): void {
+  function answer(socket: Socket, asked: StreamRequest): void {
+    const { stream, headers, flags, raw } = asked;
+    if (handler !== undefined) return serveAppStream(options, { socket, asked, handler });
     const hasBody = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) === 0;
     const isTunnel = headers[":method"] === "CONNECT";
     const head = isTunnel ? undefined : writeRequestHead({ headers, raw, hasBody });
@@ -180,13 +200,6 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
-}
-
-interface StreamRequest {
-  readonly stream: ServerHttp2Stream;
-  readonly headers: IncomingHttpHeaders;
-  readonly flags: number;
-  readonly raw: readonly string[];
 }
 
 /** The connection of a stream. */

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WebSocket } from "ws";
-import { within } from "../helpers/deadline.ts";
+import { eventually, within } from "../helpers/deadline.ts";
 import { startHaproxy } from "../helpers/haproxy.ts";
 import { request } from "../helpers/http.ts";
 import { everReady, logged } from "../helpers/log-count.ts";
@@ -36,8 +36,6 @@ describe("HAProxy that speaks HTTP/2 to us", needs("haproxy"), () => {
         new Set(answers.map((answer) => answer.text())),
         new Set(['{"hello":"world"}']),
       );
-      const lines = program.lines.filter(({ msg }) => msg === "request");
-      assert.ok(lines.length > 0 && lines.every(({ status }) => status === 200));
       assert.equal(await sum("http_server_request_duration_seconds_count", { status: "2xx" }), 101);
     });
   }
@@ -59,10 +57,10 @@ describe("HAProxy that speaks HTTP/2 to us", needs("haproxy"), () => {
       await logged(program, "reload done", hups);
     }
     await logged(program, "worker exited", 4);
+    const enough = async (): Promise<true | undefined> => sumUp(clients).answered > 50 || undefined;
+    await eventually(DEADLINE_MS, enough, "many answers");
     for (const client of clients) await client.stop();
-    const { answered, failures } = sumUp(clients);
-    assert.deepEqual(failures, []);
-    assert.ok(answered > 50, `${answered} answers`);
+    assert.deepEqual(sumUp(clients).failures, []);
   });
 
   it("carries WebSockets over HTTP/1.1 to the same socket, with ws h1", async (t) => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
-import { connect, type Socket } from "node:net";
+import http2 from "node:http2";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
@@ -11,6 +11,7 @@ import { makeCertificate, tlsQuery } from "../helpers/certificates.ts";
 import { serveCode } from "../helpers/app-file.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
+import { get, openSession, read } from "../helpers/http2-client.ts";
 import { needs } from "../helpers/needs.ts";
 import { startNginx } from "../helpers/nginx.ts";
 import { portOf } from "../helpers/program.ts";
@@ -25,6 +26,22 @@ const DEADLINE_MS = 15_000;
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** An empty SETTINGS frame. */
 const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
+/** A frame of HEADERS: `GET /` on the first stream. */
+const GET = "\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost";
+/** A frame of HEADERS: an extended CONNECT on the first stream. */
+const CONNECT_WEB_SOCKET =
+  "\0\0\x2b\x01\x04\0\0\0\x01\x42\x07CONNECT\x40\x09:protocol\x09websocket\x86\x84\x41\x09localhost";
+const LARGE_BYTES = 20_000_000;
+/** The same for a large answer. */
+const GET_LARGE = `\0\0\x27\x01\x05\0\0\0\x01\x82\x86\x04\x18/download?bytes=${LARGE_BYTES}\x41\x09localhost`;
+/** Frames of SETTINGS and WINDOW_UPDATE that let all of it come. */
+const WIDE_WINDOWS =
+  "\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
+/** What begins a frame of that kind for the whole connection. */
+const GOAWAY = "\0\0\x08\x07\0\0\0\0\0";
+const PING = "\0\0\x08\x06\0\0\0\0\0";
+const PING_ACK = "\0\0\x08\x06\x01\0\0\0\0";
+const HIGHEST_STREAM = "\x7f\xff\xff\xff";
 const run = promisify(execFile);
 
 async function runTool(tool: Tool, ...args: readonly string[]): Promise<string> {
@@ -32,30 +49,31 @@ async function runTool(tool: Tool, ...args: readonly string[]): Promise<string> 
   return stdout;
 }
 
-function openSession(scope: Scope, path: string): ClientHttp2Session {
-  const session = http2.connect("http://localhost", { createConnection: () => connect(path) });
-  onEnd(scope, () => session.destroy());
-  session.on("error", () => {});
-  return session;
+/** Opens a port of which every connection goes on to a Unix socket. */
+async function relayTo(scope: Scope, path: string): Promise<number> {
+  const server = createServer((socket) => {
+    const onward = connect(path);
+    socket.pipe(onward).pipe(socket);
+    onward.on("error", () => socket.destroy());
+    socket.on("error", () => onward.destroy());
+  });
+  onEnd(scope, () => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("Cannot open a relay");
+  return address.port;
 }
 
-interface Answer {
-  readonly status: number | undefined;
-  readonly body: Buffer;
-  readonly trailers: object;
+function anywhere(bytes: string): RegExp {
+  return new RegExp(escape(bytes));
 }
 
-async function read(stream: ClientHttp2Stream): Promise<Answer> {
-  let status: number | undefined;
-  let trailers = {};
-  stream.once("response", (headers) => (status = headers[":status"]));
-  stream.once("trailers", (fields) => (trailers = Object.fromEntries(Object.entries(fields))));
-  const chunks = (await within(DEADLINE_MS, stream.toArray(), "an answer")) as Buffer[];
-  return { status, body: Buffer.concat(chunks), trailers };
+function followed(bytes: string, more: number): RegExp {
+  return new RegExp(`${escape(bytes)}[^]{${more}}`);
 }
 
-function get(session: ClientHttp2Session, path: string): Promise<Answer> {
-  return read(session.request({ ":path": path }));
+function escape(bytes: string): string {
+  return bytes.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
 }
 
 async function closedFor({ sum }: Serving, reason: string, connections: number): Promise<void> {
@@ -150,6 +168,17 @@ describe("HTTP/2 in plain text", () => {
     await eventually(DEADLINE_MS, ended, "the request to end");
   });
 
+  it("answers others on a connection whose peer leaves a large answer unread", async (t) => {
+    const app = `export default ({ url }, res) => res.end(url === "/" ? "small" : Buffer.alloc(40e6));`;
+    const { socketPath } = await serveCode(t, app);
+    const session = openSession(t, socketPath);
+    const large = session.request({ ":path": "/large" });
+    await within(DEADLINE_MS, once(large, "response"), "a response");
+    for (let times = 0; times < 5; times += 1)
+      assert.equal(String((await get(session, "/")).body), "small");
+    assert.equal((await read(large)).body.length, 40e6);
+  });
+
   it("knows the preface wherever it is cut, and HTTP/1.1 that begins alike", async (t) => {
     const { socketPath } = await serveApp(t, "hello.mjs");
     for (let cut = 1; cut < PREFACE.length; cut += 1) {
@@ -230,6 +259,45 @@ describe("HTTP/2 in plain text", () => {
     await assertGone(serving);
   });
 
+  it("serves a request that was on its way when the end was announced", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const client = await RawClient.open(t, { path: serving.socketPath });
+    client.send(PREFACE + SETTINGS);
+    await client.until(/^[^]{9}/);
+    serving.program.signal("SIGTERM");
+    // All streams are taken still; the answer to the ping says that the peer knows.
+    await client.until(anywhere(GOAWAY + HIGHEST_STREAM));
+    const received = await client.until(followed(PING, 8));
+    const payload = received.slice(received.indexOf(PING) + PING.length).slice(0, 8);
+    client.send(GET);
+    await client.until(/hello\n/);
+    client.send(PING_ACK + payload);
+    const all = await client.ended();
+    assert.ok(all.endsWith(`${GOAWAY}\0\0\0\x01\0\0\0\0`));
+    client.socket.destroy();
+    assert.deepEqual(await serving.program.exit(), STOPPED);
+    await assertGone(serving);
+  });
+
+  it("drains while a large answer is under way that is not read yet", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const client = await RawClient.open(t, { path: serving.socketPath });
+    client.socket.pause();
+    client.send(PREFACE + WIDE_WINDOWS + GET_LARGE);
+    const full = async (): Promise<true | undefined> =>
+      (await serving.sum("outrigger_endpoint_requests_in_flight")) === 1 || undefined;
+    await eventually(DEADLINE_MS, full, "the answer to begin");
+    serving.program.signal("SIGTERM");
+    await serving.program.line("endpoints withdrawn");
+    client.socket.resume();
+    const all = await client.ended();
+    assert.ok(all.length > LARGE_BYTES, `${all.length} bytes`);
+    assert.ok(all.includes(`${GOAWAY}\0\0\0\x01\0\0\0\0`));
+    client.socket.destroy();
+    assert.deepEqual(await serving.program.exit(), STOPPED);
+    await assertGone(serving);
+  });
+
   it("drains without waiting for the rest of a request that was answered", async (t) => {
     const index = new URL("../../dist/index.js", import.meta.url).href;
     const app = `import { getContext } from ${JSON.stringify(index)};
@@ -288,6 +356,28 @@ describe("HTTP/2 in plain text", () => {
       assert.equal(program.lines.filter(({ msg }) => msg === "worker exited").length, 0);
     });
   }
+});
+
+describe("HTTP/2 for what is no request", () => {
+  it("answers 501 to CONNECT", async (t) => {
+    const { socketPath } = await serveApp(t, "hello.mjs");
+    const session = openSession(t, socketPath);
+    const tunnel = session.request({ ":method": "CONNECT", ":authority": "localhost:1" });
+    assert.equal((await read(tunnel)).status, 501);
+    assert.equal((await get(session, "/")).status, 200);
+  });
+
+  it("resets a stream that asks for a WebSocket, which was not offered, and serves others", async (t) => {
+    const { socketPath } = await serveApp(t, "hello.mjs");
+    const client = await RawClient.open(t, { path: socketPath });
+    client.send(PREFACE + SETTINGS + CONNECT_WEB_SOCKET);
+    // RST_STREAM with PROTOCOL_ERROR (RFC 8441, section 3).
+    const received = await client.until(anywhere("\0\0\x04\x03\0\0\0\0\x01\0\0\0\x01"));
+    // SETTINGS_ENABLE_CONNECT_PROTOCOL is not 1.
+    assert.ok(!received.includes("\0\x08\0\0\0\x01"));
+    client.send(GET.replace("\x05\0\0\0\x01", "\x05\0\0\0\x03"));
+    await client.until(/hello\n/);
+  });
 });
 
 describe("a client of HTTP/2 that takes its request back", () => {
@@ -400,7 +490,7 @@ describe("HTTP/2 by choice", () => {
   });
 });
 
-describe("HTTP/2 clients", needs("curl", "h2load", "nginx"), () => {
+describe("HTTP/2 clients", needs("curl", "h2load", "nghttp", "nginx"), () => {
   it("curl, nghttp and h2load speak it on a Unix socket and on TCP", async (t) => {
     const socketPath = join(await tempDir(t), "s");
     const { program, sum } = await serveApp(t, "hello.mjs", {
@@ -415,15 +505,20 @@ describe("HTTP/2 clients", needs("curl", "h2load", "nginx"), () => {
       await runTool("curl", "-sS", known, "--unix-socket", socketPath, "http://localhost/json"),
       json,
     );
-    assert.match(await runTool("nghttp", url), /^\{"hello":"world"\}/);
+    // nghttp knows no Unix sockets.
+    const relayed = `http://127.0.0.1:${await relayTo(t, socketPath)}/json`;
+    for (const each of [url, relayed])
+      assert.match(await runTool("nghttp", each), /^\{"hello":"world"\}/);
     const both = ["-n", "400", "-c", "4", "-m", "8"];
-    const [overUnix, overTcp, old] = await Promise.all([
-      runTool("h2load", ...both, "--base-uri", `unix:${socketPath}`, "http://localhost/json"),
+    const unix = ["--base-uri", `unix:${socketPath}`, "http://localhost/json"];
+    // Both versions at once on either endpoint.
+    const texts = await Promise.all([
+      runTool("h2load", ...both, ...unix),
+      runTool("h2load", "--h1", ...both, ...unix),
       runTool("h2load", ...both, url),
       runTool("h2load", "--h1", ...both, url),
     ]);
-    for (const text of [overUnix, overTcp, old])
-      assert.match(text, /400 succeeded, 0 failed, 0 errored/);
+    for (const text of texts) assert.match(text, /400 succeeded, 0 failed, 0 errored/);
     assert.equal(await sum("outrigger_endpoint_connections_rejected_total"), 0);
   });
 

@@ -339,11 +339,6 @@ describe("the start of an app that listens", () => {
       ["--app-server", "4444"],
       /Cannot serve the app's server on port 4444: it is one of node:net or node:tls, expected one of node:http/,
     ],
-    "its HTTP/2 server has no listener for requests": [
-      `require("node:http2").createServer().on("stream", () => {}).listen(4444);`,
-      [],
-      /it listens for "stream" alone, expected a listener for "request"/,
-    ],
     "it forks itself with node:cluster": [
       `const cluster = require("node:cluster"); if (cluster.isPrimary) cluster.fork(); else ${LISTENING}`,
       [],
