@@ -1,13 +1,10 @@
+import { DURATION_SLOTS, RequestDurations, type DurationSeries } from "./request-durations.ts";
+
 /**
  * The numbers of one endpoint in one worker, as slots of a typed array: cheap to write on the hot
  * path, cheap to send, and added up slot by slot. Every slot only ever grows. What goes up and down
  * (open connections, requests in flight) is a difference of slots, so it can never drift.
  */
-
-/** Request methods that have a series of their own; any other is `_OTHER`. */
-export const METHODS = [
-  "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "_OTHER",
-] as const; // prettier-ignore
 
 /** Why a connection ended. */
 export const CLOSE_REASONS = [
@@ -42,21 +39,9 @@ export const HANDSHAKE_FAILURES = [
   "timeout", "not_tls", "client_certificate", "alert", "protocol", "closed", "other",
 ] as const; // prettier-ignore
 
-/** Upper bounds of the duration histogram, in seconds (OpenTelemetry `http.server.request.duration`). */
-export const DURATION_BOUNDS_SECONDS = [
-  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-] as const; // prettier-ignore
-
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
 export type RejectReason = (typeof REJECT_REASONS)[number];
-
-const STATUS_CLASSES = 5;
-/** Sums are whole microseconds: exact, so that no order of adding up makes one fall. */
-const MICROSECONDS = 1_000_000;
-/** One histogram: a slot per bucket, one for what is above every bound, one for the sum. */
-const HISTOGRAM_SLOTS = DURATION_BOUNDS_SECONDS.length + 2;
-const SUM_OFFSET = HISTOGRAM_SLOTS - 1;
 
 const ACCEPTED = 0;
 const STARTED = 1;
@@ -70,31 +55,17 @@ const WEB_SOCKETS_OPENED = RECOGNIZED + 1;
 const WEB_SOCKETS_CLOSED = WEB_SOCKETS_OPENED + 1;
 const DURATIONS = WEB_SOCKETS_CLOSED + 1;
 /** Length of `EndpointCounters.slots`. */
-export const COUNTER_SLOTS: number = DURATIONS + METHODS.length * STATUS_CLASSES * HISTOGRAM_SLOTS;
+export const COUNTER_SLOTS: number = DURATIONS + DURATION_SLOTS;
 
-const METHOD_INDEX: ReadonlyMap<string, number> = new Map(
-  METHODS.map((method, index) => [method, index]),
-);
-const OTHER_METHOD = METHODS.length - 1;
 const CLOSE_INDEX = indexOfEach(CLOSE_REASONS);
 const REJECT_INDEX = indexOfEach(REJECT_REASONS);
 const HANDSHAKE_INDEX = indexOfEach(HANDSHAKE_FAILURES);
-
-/** The requests of one method and status class. */
-export interface DurationSeries {
-  readonly method: string;
-  /** `1xx` to `5xx`. */
-  readonly status: string;
-  /** Requests per bucket, not cumulative; the last one is above every bound. */
-  readonly buckets: readonly number[];
-  readonly sumSeconds: number;
-  readonly count: number;
-}
 
 /** Counts for one endpoint. */
 export class EndpointCounters {
   /** The numbers themselves; a copy of them is a snapshot. */
   readonly slots: Float64Array;
+  readonly #durations: RequestDurations;
   readonly #onChange: () => void;
 
   constructor(
@@ -102,6 +73,7 @@ export class EndpointCounters {
     onChange: () => void = () => {},
   ) {
     this.slots = slots;
+    this.#durations = new RequestDurations(slots.subarray(DURATIONS));
     this.#onChange = onChange;
   }
 
@@ -146,17 +118,8 @@ export class EndpointCounters {
 
   /** Counts the end of a request. */
   countFinished(method: string | undefined, status: number, seconds: number): void {
-    const methodIndex = METHOD_INDEX.get(method ?? "") ?? OTHER_METHOD;
-    const statusIndex = Math.min(Math.max(Math.trunc(status / 100), 1), STATUS_CLASSES) - 1;
-    const base = DURATIONS + (methodIndex * STATUS_CLASSES + statusIndex) * HISTOGRAM_SLOTS;
-    let bucket = 0;
-    while (
-      bucket < DURATION_BOUNDS_SECONDS.length &&
-      seconds > (DURATION_BOUNDS_SECONDS[bucket] ?? 0)
-    )
-      bucket += 1;
-    this.#increase(base + bucket, 1);
-    this.#increase(base + SUM_OFFSET, Math.round(seconds * MICROSECONDS));
+    this.#durations.count(method, status, seconds);
+    this.#onChange();
   }
 
   /** Gives up on requests in flight: whoever served them is gone. */
@@ -234,23 +197,7 @@ export class EndpointCounters {
 
   /** Every combination of method and status class that was seen. */
   durations(): DurationSeries[] {
-    const all: DurationSeries[] = [];
-    for (const [methodIndex, method] of METHODS.entries()) {
-      for (let statusIndex = 0; statusIndex < STATUS_CLASSES; statusIndex += 1) {
-        const base = DURATIONS + (methodIndex * STATUS_CLASSES + statusIndex) * HISTOGRAM_SLOTS;
-        const buckets = [...this.slots.subarray(base, base + SUM_OFFSET)];
-        const count = buckets.reduce((total, bucket) => total + bucket, 0);
-        if (count === 0) continue;
-        all.push({
-          method,
-          status: `${statusIndex + 1}xx`,
-          buckets,
-          sumSeconds: this.#read(base + SUM_OFFSET) / MICROSECONDS,
-          count,
-        });
-      }
-    }
-    return all;
+    return this.#durations.read();
   }
 }
 

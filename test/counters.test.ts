@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  CLOSE_REASONS,
-  DURATION_BOUNDS_SECONDS,
-  EndpointCounters,
-  METHODS,
-  REJECT_REASONS,
-} from "../src/counters.ts";
+import { CLOSE_REASONS, EndpointCounters, REJECT_REASONS } from "../src/counters.ts";
 import { forAll } from "./helpers/for-all.ts";
 
 describe("EndpointCounters", () => {
@@ -52,47 +46,6 @@ describe("EndpointCounters", () => {
     assert.deepEqual(read(), [0, 1, 1]);
     counters.countRecognized("client");
     assert.deepEqual(read(), [1, 1, 0]);
-  });
-
-  it("has a series for every method it knows, and one for all others", () => {
-    const counters = new EndpointCounters();
-    for (const method of METHODS) counters.countFinished(method, 200, 0);
-    for (const method of ["PROPFIND", "get", "__proto__", "", undefined])
-      counters.countFinished(method, 200, 0);
-    const counts = counters.durations().map(({ method, count }) => [method, count]);
-    assert.deepEqual(
-      counts,
-      METHODS.map((method) => [method, method === "_OTHER" ? 6 : 1]),
-    );
-  });
-
-  for (const [status, expected] of [
-    [100, "1xx"],
-    [204, "2xx"],
-    [304, "3xx"],
-    [499, "4xx"],
-    [599, "5xx"],
-    [999, "5xx"],
-    [0, "1xx"],
-  ] as const) {
-    it(`counts status ${status} as ${expected}`, () => {
-      const counters = new EndpointCounters();
-      counters.countFinished("GET", status, 0);
-      assert.deepEqual(
-        counters.durations().map((series) => series.status),
-        [expected],
-      );
-    });
-  }
-
-  it("puts a duration into the first bucket that holds it, its bound included", () => {
-    const seconds = [0, ...DURATION_BOUNDS_SECONDS, 11, 0.0050001];
-    const counters = new EndpointCounters();
-    for (const one of seconds) counters.countFinished("GET", 200, one);
-    const [series] = counters.durations();
-    assert.equal(series?.count, seconds.length);
-    assert.deepEqual(series.buckets, [2, 2, ...DURATION_BOUNDS_SECONDS.slice(2).map(() => 1), 1]);
-    assert.ok(Math.abs(series.sumSeconds - seconds.reduce((sum, one) => sum + one, 0)) < 1e-5);
   });
 
   it("adds up to the same, in whatever order", () => {

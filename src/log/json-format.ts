@@ -1,4 +1,4 @@
-import { METHODS } from "../counters.ts";
+import { METHODS } from "../request-durations.ts";
 import { escapeJson, FIELD_LIMITS, fit } from "./access-text.ts";
 import type { AccessEntry, AccessFormat } from "./access-entry.ts";
 

@@ -1,10 +1,5 @@
-import {
-  CLOSE_REASONS,
-  DURATION_BOUNDS_SECONDS,
-  HANDSHAKE_FAILURES,
-  REJECT_REASONS,
-  type DurationSeries,
-} from "../counters.ts";
+import { CLOSE_REASONS, HANDSHAKE_FAILURES, REJECT_REASONS } from "../counters.ts";
+import { DURATION_BOUNDS_SECONDS, type DurationSeries } from "../request-durations.ts";
 import type { EndpointView } from "../snapshot.ts";
 import { perEndpoint, sample, type Family, type Sample } from "./family.ts";
 

@@ -1,10 +1,6 @@
 import { hostname } from "node:os";
-import {
-  CLOSE_REASONS,
-  DURATION_BOUNDS_SECONDS,
-  REJECT_REASONS,
-  type DurationSeries,
-} from "../counters.ts";
+import { CLOSE_REASONS, REJECT_REASONS } from "../counters.ts";
+import { DURATION_BOUNDS_SECONDS, type DurationSeries } from "../request-durations.ts";
 import type { EndpointView, Snapshot, WorkerView } from "../snapshot.ts";
 import { openConnections } from "./endpoint-families.ts";
 import { judge } from "./health.ts";

@@ -15,7 +15,7 @@ import { RawClient } from "../helpers/raw-client.ts";
 import { serveApp, type Serving } from "../helpers/serving.ts";
 import { keepAliveAgent } from "../helpers/stopping.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
-import { METHODS as COUNTED } from "../../src/counters.ts";
+import { METHODS as COUNTED } from "../../src/request-durations.ts";
 import { findTool } from "../tools.ts";
 
 const DEADLINE_MS = 15_000;
