@@ -139,9 +139,9 @@ export class Supervisor {
       if (this.#aborted.signal.aborted) {
         this.#endService(Math.min(this.#graceMs, this.#config.drain.gracePeriodMs), "stop");
       }
-      if (handover !== undefined) await this.#opening.openLateOps(handover);
-      const { ops } = this.#opening;
-      return { listeners: listeners.listeners, ops: ops.ops, probe: ops.probe };
+      if (handover !== undefined) await this.#opening.ops.openLate(handover);
+      const { ports } = this.#opening.ops;
+      return { listeners: listeners.listeners, ops: ports.ops, probe: ports.probe };
     } catch (error) {
       const { reason } = this.#aborted.signal;
       await this.#abandon();
@@ -220,10 +220,11 @@ export class Supervisor {
   /** Lets another Outrigger relieve us, now or while we drain already. */
   #offer(listeners: ListenerManager): void {
     const { log } = this.#options;
+    const { ops } = this.#opening;
     listeners.offer({
-      opsPort: () => this.#opening.opsPort,
-      probePort: () => this.#opening.probePort,
-      letGoOfOps: () => this.#opening.letGoOfOps(),
+      opsPort: () => ops.portOf("ops"),
+      probePort: () => ops.portOf("probe"),
+      letGoOfOps: () => ops.letGo(),
       onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
       onTakenOver: ({ pid }) => {
         log.info({ by: pid }, "taken over");
@@ -288,7 +289,7 @@ export class Supervisor {
       renewWorkers: this.#config.workers === 0 ? undefined : () => this.#renewWorkers(),
       onChange: (endpoint, event) => {
         if (event === "socketLost") this.#snapshots.noteSocketLost();
-        this.#opening.ops.follow();
+        this.#opening.ops.ports.follow();
         onSocket?.(endpoint, event);
       },
     });
@@ -306,7 +307,7 @@ export class Supervisor {
     }
     this.#phase = phase;
     if (phase === "draining") this.#snapshots.noteDrainStart();
-    this.#opening.ops.follow();
+    this.#opening.ops.ports.follow();
     this.#options.onPhase?.(phase);
   }
 }
