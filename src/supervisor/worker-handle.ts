@@ -1,13 +1,13 @@
-import { OutriggerError, type ErrorDescription } from "../errors.ts";
+import type { ErrorDescription, OutriggerError } from "../errors.ts";
 import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from "../protocol.ts";
 import type { WorkerState } from "../snapshot.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
-import { addUpCounts } from "./add-up-counts.ts";
 import type { BlockedStack } from "./blocked-stack.ts";
-import { latestOf } from "./counter-page.ts";
+import { explainFailure } from "./worker-failure.ts";
+import { WorkerNumbers } from "./worker-numbers.ts";
 import type { SpawnWorker, WorkerExit, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker may take past its deadline before it is killed; its app's shutdown hook has 500 ms of it. */
@@ -23,42 +23,39 @@ export interface WorkerHandleOptions {
   readonly clock?: Clock;
 }
 
-/** The supervisor's view of one worker: its state, what it reported last, how it ended. No policy. */
+/** The supervisor's view of one worker: its state, what it is told, how it ended. No policy. */
 export class WorkerHandle {
   readonly slot: number;
-  readonly #process: WorkerProcess;
-  readonly #onChange: (handle: WorkerHandle) => void;
-  readonly #onSnapshot: ((handle: WorkerHandle) => void) | undefined;
-  readonly #onLoad: WorkerHandleOptions["onLoad"];
+  /** Resolves when it is gone. */
+  readonly exited: Promise<WorkerExit>;
+  readonly #options: WorkerHandleOptions;
   readonly #clock: Clock;
+  readonly #process: WorkerProcess;
+  readonly #numbers: WorkerNumbers;
   readonly #ready = createDeferred<void>();
   readonly #exited = createDeferred<WorkerExit>();
-  readonly #answers = new Map<number, () => void>();
   #state: WorkerState = "spawned";
-  #snapshot: WorkerSnapshot | undefined;
-  #failure: ErrorDescription | undefined;
+  /** What it, or we, said of its failure. */
+  #told: ErrorDescription | undefined;
   #app = "";
   #exit: WorkerExit | undefined;
   #readyAtMs: number | undefined;
   #heardAtMs: number;
-  /** As it told itself when it had drained. */
-  #forced: number | undefined;
   #wasKilled = false;
-  #lastReportId = 0;
   #cancelKill: (() => void) | undefined;
   #deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: WorkerHandleOptions) {
     this.slot = options.slot;
-    this.#onChange = options.onChange;
-    this.#onSnapshot = options.onSnapshot;
-    this.#onLoad = options.onLoad;
+    this.exited = this.#exited.promise;
+    this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#heardAtMs = this.#clock.now();
     this.#process = options.spawn(options.listeners, {
       report: (report) => this.#hear(report),
       exited: (exit) => this.#end(exit),
     });
+    this.#numbers = new WorkerNumbers(this.#process);
   }
 
   get pid(): number | undefined {
@@ -71,29 +68,17 @@ export class WorkerHandle {
 
   /** The last numbers it sent, which cost nothing to look at. */
   get reported(): WorkerSnapshot | undefined {
-    return this.#snapshot;
+    return this.#numbers.reported;
   }
 
   /** The last numbers it sent, or those of this instant where they are at hand: read anew each time. */
   get snapshot(): WorkerSnapshot | undefined {
-    if (this.#state === "exited") return this.#snapshot;
-    return this.#process.snapshot?.() ?? this.#readCounts(this.#snapshot);
+    return this.#numbers.read();
   }
 
   /** Connections it had to cut while draining; all it had when it was killed, which is one at least. */
-  get forced(): number {
-    return this.forcedAsOf(this.snapshot);
-  }
-
-  /** The same, from numbers that were read already. */
-  forcedAsOf(snapshot: WorkerSnapshot | undefined): number {
-    if (this.#forced !== undefined) return this.#forced;
-    if (this.#wasKilled)
-      return Math.max(
-        addUpCounts(snapshot, ({ open }) => open),
-        1,
-      );
-    return addUpCounts(snapshot, (counters) => counters.closed("forced"));
+  forcedAsOf(snapshot: WorkerSnapshot | undefined = this.snapshot): number {
+    return this.#numbers.forcedIn(snapshot, { wasKilled: this.#wasKilled });
   }
 
   /** It did not end by itself: we sent SIGKILL. */
@@ -125,24 +110,10 @@ export class WorkerHandle {
     return this.#readyAtMs === undefined ? 0 : this.#clock.now() - this.#readyAtMs;
   }
 
-  /** Resolves when it is gone. */
-  get exited(): Promise<WorkerExit> {
-    return this.#exited.promise;
-  }
-
   /** Why it did not become ready, in a sentence; the app's own error is its cause. */
   get failure(): OutriggerError {
-    if (this.#failure === undefined) {
-      const how = describeExit(this.#exit);
-      const when = this.hasBeenReady ? "before enough others were ready" : "before it was ready";
-      return new OutriggerError("ERR_WORKER", `Worker ${this.slot} ${how} ${when}`);
-    }
-    const { message, stack } = this.#failure;
-    if (stack === undefined) return new OutriggerError("ERR_WORKER", message);
-    const cause = Object.assign(new Error(message), { stack });
-    return new OutriggerError("ERR_WORKER", `Cannot start app "${this.#app}": ${message}`, {
-      cause,
-    });
+    const { slot, exit, hasBeenReady } = this;
+    return explainFailure({ slot, app: this.#app, told: this.#told, exit, hasBeenReady });
   }
 
   /** Tells it to serve; resolves when it accepts on every listener, rejects when it ends before. */
@@ -164,11 +135,9 @@ export class WorkerHandle {
   /** Asks for fresh numbers; resolves when they are here, or the worker is gone. */
   report(): Promise<void> {
     if (this.#state === "exited") return Promise.resolve();
-    const answered = createDeferred<void>();
-    const id = (this.#lastReportId += 1);
-    this.#answers.set(id, answered.resolve);
+    const { id, answered } = this.#numbers.ask();
     this.#process.send({ type: "report", id });
-    return answered.promise;
+    return answered;
   }
 
   /** Asks how many connections it has open. */
@@ -188,8 +157,7 @@ export class WorkerHandle {
 
   /** Reads where its loop is held up, within 3 s. */
   async readStack(): Promise<BlockedStack> {
-    if (this.#snapshot === undefined) return { kind: "unknown", reason: "it has not reported yet" };
-    const { unreadable } = this.#snapshot;
+    const { unreadable } = this.reported ?? { unreadable: "it has not reported yet" };
     if (unreadable !== undefined) return { kind: "unknown", reason: unreadable };
     const stack = await this.#process.readStack?.();
     return stack ?? { kind: "unknown", reason: "it is no process of its own" };
@@ -212,19 +180,16 @@ export class WorkerHandle {
 
   /** Lets it finish until the deadline; a little later it is killed. Called again, only an earlier deadline counts. */
   drain(deadlineMs: number): Promise<WorkerExit> {
-    if (this.#state !== "exited") {
-      this.#enter("draining");
-      this.#process.send({ type: "drain", deadlineMs });
-      if (deadlineMs < this.#deadlineMs) this.#killAfter(deadlineMs);
+    if (this.#state === "exited") return this.exited;
+    this.#enter("draining");
+    this.#process.send({ type: "drain", deadlineMs });
+    if (deadlineMs < this.#deadlineMs) {
+      this.#deadlineMs = deadlineMs;
+      this.#cancelKill?.();
+      const killInMs = deadlineMs - this.#clock.now() + KILL_MARGIN_MS;
+      this.#cancelKill = this.#clock.after(killInMs, () => this.kill());
     }
     return this.exited;
-  }
-
-  #killAfter(deadlineMs: number): void {
-    this.#deadlineMs = deadlineMs;
-    this.#cancelKill?.();
-    const killInMs = deadlineMs - this.#clock.now() + KILL_MARGIN_MS;
-    this.#cancelKill = this.#clock.after(killInMs, () => this.kill());
   }
 
   /** Ends it at once. */
@@ -235,7 +200,7 @@ export class WorkerHandle {
 
   /** Kills it because it did not become ready in time, and returns that in a sentence. */
   giveUp(limit: string): OutriggerError {
-    this.#failure ??= { message: `Worker ${this.slot} was not ready within ${limit}` };
+    this.#told ??= { message: `Worker ${this.slot} was not ready within ${limit}` };
     this.kill();
     return this.failure;
   }
@@ -250,40 +215,24 @@ export class WorkerHandle {
         this.#ready.resolve();
         return;
       case "failed":
-        this.#failure = report.error;
+        this.#told = report.error;
         return;
       case "snapshot":
-        this.#snapshot = report.snapshot;
-        this.#onSnapshot?.(this);
-        if (report.answers !== undefined) this.#answer(report.answers);
+        this.#numbers.note(report.snapshot, report.answers);
+        this.#options.onSnapshot?.(this);
         return;
       case "load":
-        this.#onLoad?.(this, report);
+        this.#options.onLoad?.(this, report);
         return;
       case "drained":
-        this.#snapshot = report.snapshot;
-        this.#forced = report.forced;
+        this.#numbers.noteDrained(report.snapshot, report.forced);
         return;
     }
   }
 
-  /** The last report with the counts that the worker has written since. */
-  #readCounts(reported: WorkerSnapshot | undefined): WorkerSnapshot | undefined {
-    const { counters } = this.#process;
-    if (reported === undefined || counters === undefined) return reported;
-    return { ...reported, counters: latestOf(counters.page.read(), reported.counters) };
-  }
-
-  #answer(id: number): void {
-    this.#answers.get(id)?.();
-    this.#answers.delete(id);
-  }
-
   #end(exit: WorkerExit): void {
     this.#cancelKill?.();
-    for (const id of this.#answers.keys()) this.#answer(id);
-    this.#snapshot = this.#readCounts(this.#snapshot);
-    this.#process.counters?.page.close();
+    this.#numbers.close();
     this.#exit = exit;
     this.#enter("exited");
     this.#ready.reject(this.failure);
@@ -293,13 +242,6 @@ export class WorkerHandle {
   #enter(state: WorkerState): void {
     if (this.#state === state) return;
     this.#state = state;
-    this.#onChange(this);
+    this.#options.onChange(this);
   }
-}
-
-/** How a process ended, in words. */
-function describeExit(exit: WorkerExit | undefined): string {
-  const { code, signal } = exit ?? { code: null, signal: null };
-  if (signal !== null) return `was killed by ${signal}`;
-  return code === null ? "could not be spawned" : `exited with code ${code}`;
 }

@@ -297,7 +297,7 @@ export class WorkerSet {
       },
       onGone: (handle) => {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
-        this.#forced += handle.forced;
+        this.#forced += handle.forcedAsOf();
         this.#dropEmptySlots();
         if (!this.#hasServed) this.#failStart(handle.failure);
       },
