@@ -1,27 +1,18 @@
-import { describeError } from "../errors.ts";
-import type { Clock } from "../lifecycle/deadline.ts";
 import type { Listener } from "../listener/listener.ts";
-import type { Logger } from "../log/logger.ts";
 import type { LoadReport, LoopStats, StartCommand } from "../protocol.ts";
 import type { BackoffView, RestartReason } from "../snapshot.ts";
 import { addUpCounts } from "./add-up-counts.ts";
-import { CrashAccount } from "./crash-account.ts";
-import type { OomKills } from "./oom-kills.ts";
 import { RecyclePolicy } from "./recycle-policy.ts";
-import { judgeEnd, type EndVerdict } from "./worker-end.ts";
+import { SlotRestart, type SlotRestartOptions } from "./slot-restart.ts";
 import { startWithin } from "./start-limit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
 
-/** How long to wait when not even a process can be made. */
-const RESPAWN_MS = 1_000;
 /**
  * What the successor of a blocked worker is given to become ready where there is no limit. Others that
  * are blocked wait for it, so it has to end.
  */
 const RESCUE_START_MS = 60_000;
-/** Of failures to make a process, one in so many is worth a log line. */
-const NEWS_EVERY = 60;
 
 /** What a worker is started with, whichever slot it fills. */
 export type WorkerStart = Omit<
@@ -29,23 +20,13 @@ export type WorkerStart = Omit<
   "type" | "slot" | "listeners" | "counterDescriptor" | "reportAfterRequests" | "credentials"
 >;
 
-export interface WorkerSlotOptions {
-  /** Stable number of the slot, a label of its workers. */
-  readonly index: number;
+export interface WorkerSlotOptions extends Omit<SlotRestartOptions, "fill"> {
   readonly spawn: SpawnWorker;
   readonly listeners: readonly Listener[];
-  readonly clock: Clock;
-  /** Jitter of restarts, from 0 to 1. */
-  readonly random: () => number;
-  readonly log: Logger;
-  readonly oomKills: OomKills;
   /** What the next worker is started with. */
   readonly readStart: () => WorkerStart & Pick<StartCommand, "credentials">;
-  /** Slots there are. */
-  readonly readSize: () => number;
   /** Whether a worker that ends now is to be replaced. */
   readonly isWanted: () => boolean;
-  readonly onRestart: (reason: RestartReason) => void;
   /** Told of a worker that has served long enough. */
   readonly onWorn: (handle: WorkerHandle, reason: RestartReason) => void;
   /** Told when a worker of the slot enters another state. */
@@ -54,8 +35,6 @@ export interface WorkerSlotOptions {
   readonly onLoad: (handle: WorkerHandle, load: LoadReport) => void;
   /** Told what the event loop of a worker that serves has done. */
   readonly onLoop: (handle: WorkerHandle, loop: LoopStats) => void;
-  /** Told when a worker stays, after others had not. */
-  readonly onStay: () => void;
   /** Told once of every worker that is gone. */
   readonly onGone: (handle: WorkerHandle) => void;
 }
@@ -67,10 +46,7 @@ export class WorkerSlot {
   #current: WorkerHandle | undefined;
   /** Successors that are not ready yet, and predecessors that finish. */
   readonly #others = new Set<WorkerHandle>();
-  readonly #crashes = new CrashAccount();
-  #cancelRestart: (() => void) | undefined;
-  #restartAtMs = 0;
-  #spawnFailures = 0;
+  readonly #restart: SlotRestart;
   /** Starts of successors that are under way. */
   #successions = 0;
   /** Why workers were told to leave. */
@@ -79,6 +55,11 @@ export class WorkerSlot {
 
   constructor(options: WorkerSlotOptions) {
     this.#options = options;
+    this.#restart = new SlotRestart({
+      ...options,
+      isWanted: () => this.#current === undefined && this.#isWanted,
+      fill: () => this.fill(),
+    });
   }
 
   get index(): number {
@@ -92,7 +73,7 @@ export class WorkerSlot {
 
   /** It does not serve, and its last workers did not last. */
   get isFailing(): boolean {
-    return this.#current?.state !== "ready" && this.#crashes.isFailing;
+    return this.ready === undefined && this.#restart.isFailing;
   }
 
   /** The worker that fills it and is ready; undefined while there is none. */
@@ -107,15 +88,12 @@ export class WorkerSlot {
 
   /** How long it waits to be filled again, and why; undefined while it does not wait. */
   get backoff(): BackoffView | undefined {
-    const { failures } = this.#crashes;
-    if (this.#cancelRestart === undefined || failures < 2) return undefined;
-    const retryInMs = Math.max(this.#restartAtMs - this.#options.clock.now(), 0);
-    return { slot: this.index, failures, retryInMs };
+    return this.#restart.backoff;
   }
 
   /** It does not serve, and filling it keeps failing. */
   get isHopeless(): boolean {
-    return this.#current?.state !== "ready" && this.#crashes.isHopeless;
+    return this.ready === undefined && this.#restart.isHopeless;
   }
 
   /** Fills the slot; resolves when its worker is ready, rejects when that cannot start. */
@@ -184,15 +162,17 @@ export class WorkerSlot {
 
   /** Fills the slot at once if it waits for its time. */
   retry(): void {
-    if (this.#cancelRestart === undefined) return;
-    this.stopRestart();
-    void this.#fillAgain();
+    this.#restart.hurry();
   }
 
   /** Takes back a restart that waits for its time. */
   stopRestart(): void {
-    this.#cancelRestart?.();
-    this.#cancelRestart = undefined;
+    this.#restart.cancel();
+  }
+
+  /** A worker of the slot that ends now is to be replaced. */
+  get #isWanted(): boolean {
+    return !this.#isRetired && this.#options.isWanted();
   }
 
   #spawn(): { handle: WorkerHandle; start: () => Promise<void>; limitMs: number } {
@@ -228,7 +208,7 @@ export class WorkerSlot {
 
   #considerAge(handle: WorkerHandle, policy: RecyclePolicy): void {
     if (this.#current !== handle || handle.state !== "ready") return;
-    this.#settle(handle);
+    this.#restart.settle(handle);
     const { livedMs, reported } = handle;
     const requests = addUpCounts(reported, ({ answered }) => answered);
     const residentBytes = reported?.process.residentBytes ?? 0;
@@ -241,71 +221,14 @@ export class WorkerSlot {
     const fields = { worker: handle.slot, pid: handle.pid };
     onState(handle);
     if (handle.state === "ready")
-      log[this.#crashes.isQuiet ? "debug" : "info"](fields, "worker ready");
+      log[this.#restart.isQuiet ? "debug" : "info"](fields, "worker ready");
     if (handle.state !== "exited") return;
     const isCurrent = this.#current === handle;
     if (isCurrent) this.#current = undefined;
     this.#others.delete(handle);
     this.#options.onGone(handle);
-    if (isCurrent && !this.#isRetired && this.#options.isWanted()) this.#refill(handle);
+    if (isCurrent && this.#isWanted) this.#restart.plan(handle);
     else
       log.info({ ...fields, ...handle.exit, reason: this.#leaving.get(handle) }, "worker exited");
-  }
-
-  /** Forgets what went before when a worker stays. */
-  #settle({ slot, pid, livedMs }: WorkerHandle): void {
-    const { failures, isQuiet } = this.#crashes;
-    if (!this.#crashes.settle(livedMs)) return;
-    if (isQuiet) this.#options.log.info({ worker: slot, pid, failures }, "worker stays");
-    this.#options.onStay();
-  }
-
-  #refill(ended: WorkerHandle): void {
-    const { clock, random, log, onRestart, oomKills, readSize } = this.#options;
-    const { exit, hasBeenReady, livedMs, snapshot } = ended;
-    const { reason, detail }: EndVerdict =
-      ended.wasKilled && !hasBeenReady
-        ? { reason: "start_failed" }
-        : judgeEnd({ exit, hasBeenReady, process: snapshot?.process }, () => oomKills.claim());
-    const { delayMs, account, isNews } = this.#crashes.note({
-      livedMs,
-      random: random(),
-      slots: readSize(),
-    });
-    onRestart(reason);
-    log[isNews ? "warn" : "debug"](
-      {
-        worker: ended.slot,
-        pid: ended.pid,
-        ...ended.exit,
-        reason,
-        detail,
-        failures: account.failures,
-        restartInMs: delayMs,
-        ...(ended.hasBeenReady ? {} : { error: ended.failure.message }),
-      },
-      "worker exited",
-    );
-    this.#restartAtMs = clock.now() + delayMs;
-    this.#cancelRestart = clock.after(delayMs, () => void this.#fillAgain());
-  }
-
-  async #fillAgain(): Promise<void> {
-    this.#cancelRestart = undefined;
-    try {
-      await this.fill();
-      this.#spawnFailures = 0;
-    } catch (error) {
-      // A worker that cannot start is heard of when it exits; one that could not be spawned is not.
-      if (this.#current !== undefined || this.#cancelRestart !== undefined) return;
-      // Taken away while its worker started.
-      if (this.#isRetired) return;
-      const { clock, log, isWanted, index } = this.#options;
-      if (!isWanted()) return;
-      if (this.#spawnFailures % NEWS_EVERY === 0)
-        log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");
-      this.#spawnFailures += 1;
-      this.#cancelRestart = clock.after(RESPAWN_MS, () => void this.#fillAgain());
-    }
   }
 }
