@@ -18,7 +18,7 @@ export interface ClosingOptions extends DrainOptions {
 export async function closeInOrder(options: ClosingOptions): Promise<Stopped> {
   const { workers, deadline, config, log, close } = options;
   // What replaced workers had to cut before is another story.
-  const forcedBefore = workers.forced;
+  const forcedBefore = workers.forcedAsOf();
   let failed = false;
   try {
     await drain(options);
@@ -31,7 +31,7 @@ export async function closeInOrder(options: ClosingOptions): Promise<Stopped> {
   }
   deadline.clear();
   if (!(await close())) failed = true;
-  const forced = workers.forced - forcedBefore;
+  const forced = workers.forcedAsOf() - forcedBefore;
   if (forced > 0) log.warn({ forced }, "open connections cut");
   return { forced, failed };
 }

@@ -1,7 +1,9 @@
 import { describeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
+import { Turns } from "../lifecycle/turns.ts";
 import { Watchdog, type WatchdogOptions } from "./watchdog.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
+import type { WorkerSlot } from "./worker-slot.ts";
 
 /** What a worker that may come back is given to finish its requests; after that it is killed. */
 const GRACE_MS = 5_000;
@@ -12,12 +14,10 @@ const HOPELESS_FROM = 5;
 
 export interface RescueOptions extends Omit<WatchdogOptions<WorkerHandle>, "onSilent"> {
   readonly log: Logger;
-  /**
-   * Starts a successor of a worker, and when that is ready lets the worker finish within a grace period,
-   * which is asked for then. Resolves `true` when that is done or not wanted any more, `false` when it
-   * is to be tried again soon; rejects when the successor cannot start.
-   */
-  readonly replace: (worker: WorkerHandle, readGraceMs: () => number) => Promise<boolean>;
+  /** The slot that a worker fills; undefined when nobody is to follow it. */
+  readonly slotOf: (worker: WorkerHandle) => WorkerSlot | undefined;
+  /** What any worker is given to finish its requests. */
+  readonly readGraceMs: () => number;
 }
 
 /** One spell of silence of a worker. */
@@ -36,7 +36,8 @@ export class Rescue {
   readonly #options: RescueOptions;
   readonly #watchdog: Watchdog<WorkerHandle>;
   readonly #spells = new WeakMap<WorkerHandle, Spell>();
-  #turns: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
+  #isStopped = false;
 
   constructor(options: RescueOptions) {
     this.#options = options;
@@ -51,7 +52,9 @@ export class Rescue {
     this.#watchdog.start();
   }
 
+  /** Watches no more, and starts nobody in anybody's place. */
   stop(): void {
+    this.#isStopped = true;
     this.#watchdog.stop();
   }
 
@@ -77,24 +80,34 @@ export class Rescue {
 
   #queue(worker: WorkerHandle, spell: Spell): void {
     spell.retryAtMs = Number.POSITIVE_INFINITY;
-    this.#turns = this.#turns.then(() => this.#replace(worker, spell));
+    void this.#turns.take(() => this.#replace(worker, spell));
   }
 
   async #replace(worker: WorkerHandle, spell: Spell): Promise<void> {
-    const { clock, log, replace } = this.#options;
+    const { clock, log, slotOf } = this.#options;
     // It may have come back, or ended, before its turn came.
     if (worker.heardAtMs !== spell.heardAtMs || worker.state !== "ready") return;
+    const slot = slotOf(worker);
+    if (slot === undefined || this.#isStopped) return;
+    if (slot.isBeingReplaced) {
+      spell.retryAtMs = clock.now();
+      return;
+    }
     try {
-      // One that has come back meanwhile is treated like any other.
-      const readGraceMs = (): number =>
-        worker.heardAtMs === spell.heardAtMs ? GRACE_MS : Number.POSITIVE_INFINITY;
-      if (!(await replace(worker, readGraceMs))) spell.retryAtMs = clock.now();
+      await slot.succeed("unresponsive", () => this.#graceOf(worker, spell), worker);
     } catch (error) {
+      if (this.#isStopped) return;
       spell.failures += 1;
       spell.retryAtMs = clock.now() + RETRY_MS;
       const fields = { worker: worker.slot, pid: worker.pid, error: describeError(error) };
       log.error(fields, "unresponsive worker could not be replaced");
     }
+  }
+
+  /** One that has come back meanwhile is treated like any other. */
+  #graceOf(worker: WorkerHandle, spell: Spell): number {
+    const usualMs = this.#options.readGraceMs();
+    return worker.heardAtMs === spell.heardAtMs ? Math.min(GRACE_MS, usualMs) : usualMs;
   }
 
   async #tell(worker: WorkerHandle, silentForMs: number): Promise<void> {

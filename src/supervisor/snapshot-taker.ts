@@ -10,7 +10,7 @@ import { noRestarts, type EndpointView, type Snapshot, type Standing } from "../
 import type { Certificates } from "./certificates.ts";
 import { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
-import { readWorkers, viewStanding } from "./worker-views.ts";
+import { readWorkers, viewStanding, viewWorkers } from "./worker-views.ts";
 
 /** Ten reports missed in a row. */
 const SILENT_AFTER_MS = 10_000;
@@ -95,12 +95,12 @@ export class SnapshotTaker {
         const view = this.#viewEndpoint(listener, this.#ledger.total(name, living));
         return tls === undefined ? view : { ...view, tls };
       }),
-      workers: workers?.views(readings) ?? [],
+      workers: viewWorkers(readings, this.#ledger),
       workerRestarts: workers?.restarts ?? noRestarts(),
-      workersMissing: workers?.missing ?? 0,
+      workersMissing: workers?.reports.missing ?? 0,
       staleSocketsRemoved: listeners?.staleRemoved ?? 0,
       socketsLost: this.#socketsLost,
-      forcedCloses: workers?.forcedIn(readings) ?? 0,
+      forcedCloses: workers?.forcedAsOf(readings) ?? 0,
       process: this.#process,
     };
   }

@@ -118,7 +118,7 @@ export class Supervisor {
   /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */
   async refresh(withinMs: number): Promise<Snapshot> {
     const { listeners, workers } = this.#opening;
-    await Promise.all([workers?.report(withinMs), this.#snapshots.refresh(listeners)]);
+    await Promise.all([workers?.reports.ask(withinMs), this.#snapshots.refresh(listeners)]);
     return this.current();
   }
 

@@ -1,19 +1,22 @@
-import { systemClock, type Clock } from "../lifecycle/deadline.ts";
 import { OutriggerError } from "../errors.ts";
+import { systemClock, type Clock } from "../lifecycle/deadline.ts";
+import { Turns } from "../lifecycle/turns.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { Logger } from "../log/logger.ts";
 import type { StartCommand } from "../protocol.ts";
-import { noRestarts, type BackoffView, type RestartReason, type WorkerView } from "../snapshot.ts";
+import { noRestarts, type BackoffView, type RestartReason } from "../snapshot.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import type { Ledger } from "./ledger.ts";
 import { OomKills } from "./oom-kills.ts";
 import { Recycling } from "./recycling.ts";
+import { ReportRound } from "./report-round.ts";
 import { Rescue } from "./rescue.ts";
 import { Sharing } from "./sharing.ts";
+import { Slots } from "./slots.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 import type { SpawnWorker } from "./worker-process.ts";
-import { WorkerSlot, type WorkerStart } from "./worker-slot.ts";
-import { addUpForced, readWorkers, viewWorkers, type Reading } from "./worker-views.ts";
+import type { WorkerStart } from "./worker-slot.ts";
+import { addUpForced, readWorkers, type Reading } from "./worker-views.ts";
 
 export interface WorkerSetOptions {
   readonly size: number;
@@ -36,19 +39,17 @@ export interface WorkerSetOptions {
 /** The workers of one process: one in each slot, and another in its place when it ends. */
 export class WorkerSet {
   readonly restarts: Record<RestartReason, number> = noRestarts();
+  /** Asks every worker for fresh numbers. */
+  readonly reports: ReportRound;
   readonly #options: WorkerSetOptions;
-  readonly #clock: Clock;
-  /** Retired slots stay until their last worker is gone. */
-  #slots: WorkerSlot[] = [];
+  readonly #slots: Slots;
   #startCommand: WorkerStart;
   /** One change at a time, so that no more than one worker is ever on top. */
-  #turns: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   readonly #recycling: Recycling;
-  readonly #oomKills: OomKills;
   readonly #rescue: Rescue;
   readonly #sharing: Sharing<WorkerHandle>;
   #forced = 0;
-  #missing = 0;
   #isClosing = false;
   /** Once false, no worker is spawned any more. */
   #isFilling = true;
@@ -59,28 +60,30 @@ export class WorkerSet {
 
   constructor(options: WorkerSetOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    const { clock = systemClock } = options;
     this.#startCommand = options.startCommand;
-    this.#oomKills = options.oomKills ?? new OomKills();
+    this.reports = new ReportRound({ clock, workers: () => this.handles });
     this.#sharing = new Sharing({
       mode: options.startCommand.config.balance,
       endpoints: options.listeners.map(({ endpoint }) => endpoint.name),
-      clock: this.#clock,
+      clock,
     });
     this.#recycling = new Recycling({
-      clock: this.#clock,
+      clock,
       log: options.log,
       inTurn: (change) => this.#inTurn(change),
       readGraceMs: () => this.#graceMs,
     });
     this.#rescue = new Rescue({
-      clock: this.#clock,
+      clock,
       log: options.log,
       readTimeoutMs: () => this.workerTimeoutMs,
-      watched: () => this.#active.flatMap(({ ready }) => ready ?? []),
-      replace: (worker, readGraceMs) => this.#replaceSilent(worker, readGraceMs),
+      watched: () => this.#slots.active.flatMap(({ ready }) => ready ?? []),
+      slotOf: (worker) => this.#slots.filledBy(worker),
+      readGraceMs: () => this.#graceMs,
     });
-    while (this.#slots.length < options.size) this.#addSlot();
+    this.#slots = this.#createSlots(clock);
+    while (this.size < options.size) this.#slots.add();
   }
 
   /** Fills every slot; resolves when `atLeast` workers are ready, rejects when one of them cannot start. */
@@ -92,7 +95,7 @@ export class WorkerSet {
       ready += 1;
       if (ready >= atLeast) resolve();
     };
-    for (const slot of this.#slots) slot.fill().then(countReady, reject);
+    for (const slot of this.#slots.active) slot.fill().then(countReady, reject);
     await promise;
     this.#hasServed = true;
     if (this.#isFilling) this.#rescue.start();
@@ -100,65 +103,39 @@ export class WorkerSet {
 
   /** Workers there should be. */
   get size(): number {
-    return this.#active.length;
+    return this.#slots.active.length;
   }
 
   /** Every living worker, those included that are about to replace another or to leave. */
   get handles(): readonly WorkerHandle[] {
-    return this.#slots.flatMap(({ handles }) => handles);
+    return this.#slots.handles;
   }
 
   /** Connections that draining workers had to cut. */
-  get forced(): number {
-    return this.forcedIn(readWorkers(this.handles));
-  }
-
-  /** Workers that did not answer the last `report` in time. */
-  get missing(): number {
-    return this.#missing;
+  forcedAsOf(readings: readonly Reading[] = readWorkers(this.handles)): number {
+    return this.#forced + addUpForced(readings);
   }
 
   /** No worker serves, and those that were started last have failed. */
   get isFailing(): boolean {
-    return this.#active.every(({ isFailing }) => isFailing);
+    return this.#slots.active.every(({ isFailing }) => isFailing);
   }
 
   /** No worker serves, and replacing them keeps failing. */
   get isStuck(): boolean {
-    return this.#active.every(
-      ({ isHopeless, ready }) =>
-        isHopeless || (ready !== undefined && this.#rescue.hasGivenUp(ready)),
+    return this.#slots.active.every(
+      ({ isHopeless, ready }) => isHopeless || (ready && this.#rescue.hasGivenUp(ready)),
     );
   }
 
   /** Slots that wait before they are filled again. */
   get backoffs(): readonly BackoffView[] {
-    return this.#active.flatMap(({ backoff }) => backoff ?? []);
+    return this.#slots.backoffs;
   }
 
   /** Silence after which a ready worker is to be replaced; 0 is never. */
   get workerTimeoutMs(): number {
     return this.#startCommand.config.workerTimeoutMs;
-  }
-
-  views(readings: readonly Reading[] = readWorkers(this.handles)): WorkerView[] {
-    return viewWorkers(readings, this.#options.ledger);
-  }
-
-  forcedIn(readings: readonly Reading[]): number {
-    return this.#forced + addUpForced(readings);
-  }
-
-  /** Asks every worker for fresh numbers and waits for them `withinMs` at most. */
-  async report(withinMs: number): Promise<void> {
-    const asked = this.handles.filter(({ state }) => state === "ready" || state === "draining");
-    let answered = 0;
-    const all = Promise.all(asked.map((handle) => handle.report().then(() => (answered += 1))));
-    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(withinMs, resolve);
-    await Promise.race([all, timeUp]);
-    cancel();
-    this.#missing = asked.length - answered;
   }
 
   /**
@@ -171,7 +148,7 @@ export class WorkerSet {
       this.#startCommand = startCommand;
       this.#rescue.start();
       try {
-        for (const slot of this.#active) {
+        for (const slot of this.#slots.active) {
           if (this.#isFilling) await slot.succeed("reload", () => this.#graceMs);
         }
       } catch (error) {
@@ -184,14 +161,13 @@ export class WorkerSet {
 
   /** Adds a worker; rejects, with none added, when it cannot start. */
   grow(): Promise<void> {
-    return this.#inTurn(() => this.#addSlot().tryOut());
+    return this.#inTurn(() => this.#slots.add().tryOut());
   }
 
   /** Lets the youngest worker finish and does not replace it; there is always one that stays. */
   shrink(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.size > 1) this.#active.at(-1)?.retire(this.#graceMs);
-      this.#dropEmptySlots();
+      this.#slots.retireYoungest(this.#graceMs);
     });
   }
 
@@ -224,7 +200,7 @@ export class WorkerSet {
     this.#isFilling = false;
     this.#rescue.stop();
     this.#sharing.stop();
-    for (const slot of this.#slots) slot.stopRestart();
+    this.#slots.stopRestarts();
     this.#recycling.stop();
   }
 
@@ -233,50 +209,23 @@ export class WorkerSet {
   }
 
   #inTurn(change: () => Promise<void>): Promise<void> {
-    const turn = this.#turns.then(() => {
+    return this.#turns.take(() => {
       if (this.#isFilling && this.#hasServed) return change();
       throw new OutriggerError("ERR_STATE", "Cannot change workers while they start or stop");
     });
-    this.#turns = turn.catch(() => {});
-    return turn;
   }
 
-  /** Whatever else is under way; only where its slot is being handed over already, that is waited for. */
-  async #replaceSilent(worker: WorkerHandle, readGraceMs: () => number): Promise<boolean> {
-    const slot = this.#active.find((one) => one.isFilledBy(worker));
-    if (slot === undefined || !this.#isFilling) return true;
-    if (slot.isBeingReplaced) return false;
-    const readGrace = (): number => Math.min(readGraceMs(), this.#graceMs);
-    try {
-      await slot.succeed("unresponsive", readGrace, worker);
-    } catch (error) {
-      if (this.#isFilling) throw error;
-    }
-    return true;
-  }
-
-  get #active(): readonly WorkerSlot[] {
-    return this.#slots.filter(({ isRetired }) => !isRetired);
-  }
-
-  #addSlot(): WorkerSlot {
-    const { spawn, listeners, log, ledger, random = Math.random } = this.#options;
-    const taken = new Set(this.#slots.map(({ index }) => index));
-    let free = 0;
-    while (taken.has(free)) free += 1;
-    const slot = new WorkerSlot({
-      index: free,
+  #createSlots(clock: Clock): Slots {
+    const { spawn, listeners, log, ledger, readCredentials } = this.#options;
+    const { oomKills = new OomKills(), random = Math.random } = this.#options;
+    return new Slots({
       spawn,
       listeners,
       log,
       random,
-      oomKills: this.#oomKills,
-      clock: this.#clock,
-      readStart: () => ({
-        ...this.#startCommand,
-        credentials: this.#options.readCredentials?.() ?? {},
-      }),
-      readSize: () => this.size,
+      oomKills,
+      clock,
+      readStart: () => ({ ...this.#startCommand, credentials: readCredentials?.() ?? {} }),
       isWanted: () => this.#isFilling && this.#hasServed,
       onState: (handle) => {
         if (handle.state === "ready") this.#sharing.join(handle);
@@ -290,23 +239,12 @@ export class WorkerSet {
         this.#options.onChange?.();
       },
       onRestart: (reason) => (this.restarts[reason] += 1),
-      onWorn: (worn, reason) => void this.#recycling.recycle(slot, worn, reason),
-      onStay: () => {
-        // What kept this one from staying may have kept the others.
-        for (const other of this.#active) other.retry();
-      },
+      onWorn: (slot, worn, reason) => void this.#recycling.recycle(slot, worn, reason),
       onGone: (handle) => {
         ledger.retire(handle, handle.wasKilled ? "forced" : "worker_lost");
         this.#forced += handle.forcedAsOf();
-        this.#dropEmptySlots();
         if (!this.#hasServed) this.#failStart(handle.failure);
       },
     });
-    this.#slots.push(slot);
-    return slot;
-  }
-
-  #dropEmptySlots(): void {
-    this.#slots = this.#slots.filter(({ isRetired, handles }) => !isRetired || handles.length > 0);
   }
 }

@@ -262,7 +262,7 @@ describe("a ready worker that does not report", () => {
     setup.block(1);
     await setup.pass(TIMEOUT_S);
     assert.deepEqual(
-      setup.set.views().map(({ slot, state }) => [slot, state]),
+      setup.set.handles.map(({ slot, state }) => [slot, state]),
       [[0, "ready"], [0, "starting"], [1, "ready"], [1, "starting"]],
     ); // prettier-ignore
     setup.ready(3);

@@ -133,7 +133,7 @@ describe("WorkerSet", () => {
     clock.advance(0);
     assert.equal(workers.length, 3);
     assert.deepEqual(
-      set.views().map(({ slot, pid, state }) => [slot, pid, state]),
+      set.handles.map(({ slot, pid, state }) => [slot, pid, state]),
       [
         [0, 100, "ready"],
         [1, 102, "starting"],
@@ -231,7 +231,7 @@ describe("WorkerSet", () => {
     workers[1]?.drained(workerSnapshot(), 1);
     workers[1]?.exit();
     await drained;
-    assert.equal(set.forced, 3);
+    assert.equal(set.forcedAsOf(), 3);
   });
 
   it("hurries only those that drain", async () => {
@@ -254,13 +254,13 @@ describe("WorkerSet", () => {
 
   it("counts those missing that do not report in time", async () => {
     const { set, workers, clock } = await serving(3);
-    const reported = set.report(50);
+    const reported = set.reports.ask(50);
     const [, command] = workers[0]?.commands ?? [];
     workers[0]?.report(workerSnapshot(), command?.type === "report" ? command.id : -1);
     workers[1]?.exit({ code: 1 });
     await Promise.resolve();
     clock.advance(50);
     await reported;
-    assert.equal(set.missing, 1);
+    assert.equal(set.reports.missing, 1);
   });
 });

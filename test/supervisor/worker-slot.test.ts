@@ -68,7 +68,7 @@ class Setup {
 
   /** Slot, pid and state of all that live. */
   get living(): [slot: number, pid: number | undefined, state: string][] {
-    return this.set.views().map(({ slot, pid, state }) => [slot, pid, state]);
+    return this.set.handles.map(({ slot, pid, state }) => [slot, pid, state]);
   }
 
   /** The app a worker was started with. */

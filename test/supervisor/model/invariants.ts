@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EndpointCounters } from "../../../src/counters.ts";
+import { readWorkers, viewWorkers } from "../../../src/supervisor/worker-views.ts";
 import { WORKER_STATES, type WorkerState } from "../../../src/snapshot.ts";
 import { ENDPOINT, type ModelWorker } from "./worker.ts";
 import type { World } from "./world.ts";
@@ -147,7 +148,7 @@ export class Invariants {
     if (!total.slots.every((count, at) => count === expected.slots[at]))
       assert.deepEqual(summaryOf(total), summaryOf(expected));
     assert.equal(
-      set.forced,
+      set.forcedAsOf(),
       workers.map(forcedOf).reduce((sum, count) => sum + count, 0),
     );
   }
@@ -156,7 +157,8 @@ export class Invariants {
   #checkProcessorTime(): void {
     this.#steps += 1;
     if (this.#steps % VIEWED_EVERY !== 0) return;
-    for (const { slot, process } of this.#world.set.views()) {
+    const { set, ledger } = this.#world;
+    for (const { slot, process } of viewWorkers(readWorkers(set.handles), ledger)) {
       if (process === undefined) continue;
       const before = this.#cpuOfSlot.get(slot) ?? 0;
       assert.ok(process.cpuUserSeconds >= before, `processor time of slot ${slot} fell`);

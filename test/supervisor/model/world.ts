@@ -115,7 +115,7 @@ export class World {
   }
 
   report(withinMs: number): void {
-    this.#track("report", this.set.report(withinMs));
+    this.#track("report", this.set.reports.ask(withinMs));
   }
 
   announceClose(): void {
