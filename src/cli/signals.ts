@@ -73,15 +73,17 @@ export function obeySignals({
     host.onSignal(
       "SIGHUP",
       // What is refused must reject, not throw: a signal handler that throws ends the process.
-      change("reload", () => manager.whileReloading(async () => await supervisor.reload(reread()))),
+      change("reload", () =>
+        manager.whileReloading(async () => await supervisor.changes.reload(reread())),
+      ),
     ),
     host.onSignal(
       "SIGTTIN",
-      change("grow", () => supervisor.grow()),
+      change("grow", () => supervisor.changes.grow()),
     ),
     host.onSignal(
       "SIGTTOU",
-      change("shrink", () => supervisor.shrink()),
+      change("shrink", () => supervisor.changes.shrink()),
     ),
     host.onSignal(DRAIN_SIGNAL, () => supervisor.announceDrain()),
   ];

@@ -85,6 +85,21 @@ export class Opening {
     return { listeners, ...(handover && { handover }) };
   }
 
+  /** Lets another Outrigger relieve us, now or while we drain already. */
+  offer(onTakenOver: () => void): void {
+    const { log } = this.#options;
+    this.#listeners?.offer({
+      opsPort: () => this.ops.portOf("ops"),
+      probePort: () => this.ops.portOf("probe"),
+      letGoOfOps: () => this.ops.letGo(),
+      onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
+      onTakenOver: ({ pid }) => {
+        log.info({ by: pid }, "taken over");
+        onTakenOver();
+      },
+    });
+  }
+
   /** What a worker is started with under this configuration. */
   startOf(config: Config): WorkerStart {
     // With the ports the system chose.

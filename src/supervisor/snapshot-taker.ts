@@ -21,7 +21,7 @@ export interface Subject {
   readonly listeners: ListenerManager | undefined;
   readonly workers: WorkerSet | undefined;
   readonly certificates?: Pick<Certificates, "view">;
-  /** When the drain cuts what is left (it has not begun). */
+  /** When the drain cuts what is left: infinite while it is only announced (it has not begun). */
   readonly drainDeadlineAtMs?: number | undefined;
 }
 
@@ -87,7 +87,7 @@ export class SnapshotTaker {
       version: this.#version,
       startedAtMs: this.#startedAtMs,
       drainStartedAtMs: this.#drainStartedAtMs,
-      drainDeadlineAtMs,
+      drainDeadlineAtMs: Number.isFinite(drainDeadlineAtMs) ? drainDeadlineAtMs : undefined,
       drainSignal: this.#drainSignal,
       endpoints: (listeners?.listeners ?? []).map((listener) => {
         const { name } = listener.endpoint;

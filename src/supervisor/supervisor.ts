@@ -11,12 +11,11 @@ import type { Snapshot, Standing } from "../snapshot.ts";
 import { closeInOrder, type Stopped } from "./closing.ts";
 import type { DrainReason } from "./drain.ts";
 import { Opening } from "./opening.ts";
-import { reloadConfig } from "./reload.ts";
 import { createCheckTarget, createEndToEndCheck } from "./self-check.ts";
-import { SnapshotTaker } from "./snapshot-taker.ts";
+import { SnapshotTaker, type Subject } from "./snapshot-taker.ts";
 import { SocketKeeper, type SocketEvent } from "./socket-keeper.ts";
+import { WorkerChanges } from "./worker-changes.ts";
 import type { SpawnWorker } from "./worker-process.ts";
-import type { WorkerSet } from "./worker-set.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -49,13 +48,15 @@ export interface Started {
  * ops endpoint beside it, answers whatever the app does.
  */
 export class Supervisor {
+  /** What an operator may ask for while we serve. */
+  readonly changes: WorkerChanges;
+  /** Resolves when everything is closed, however that came about. */
+  readonly stopped: Promise<Stopped>;
+  readonly #finished = createDeferred<Stopped>();
   readonly #options: SupervisorOptions;
-  /** As it was read last. */
-  #config: Config;
   readonly #snapshots: SnapshotTaker;
   readonly #checkTarget = createCheckTarget();
   readonly #check: EndToEndCheck = createEndToEndCheck(this.#checkTarget);
-  readonly #stopped = createDeferred<Stopped>();
   /** Resolves when a drain is to be finished, not only announced. */
   readonly #stopAsked = createDeferred<void>();
   readonly #aborted = new AbortController();
@@ -69,7 +70,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#config = options.config;
+    this.stopped = this.#finished.promise;
     this.#snapshots = new SnapshotTaker(options);
     this.#opening = new Opening({
       ...options,
@@ -83,36 +84,22 @@ export class Supervisor {
       checkTarget: this.#checkTarget,
       onLedger: (ledger) => (this.#snapshots.ledger = ledger),
     });
+    const opening = this.#opening;
+    this.changes = new WorkerChanges({ ...options, opening, readPhase: () => this.#phase });
   }
 
   get phase(): Phase {
     return this.#phase;
   }
 
-  /** Resolves when everything is closed, however that came about. */
-  get stopped(): Promise<Stopped> {
-    return this.#stopped.promise;
-  }
-
   /** What is known now, without asking anybody. */
   current(): Snapshot {
-    const { certificates, listeners, workers } = this.#opening;
-    const { atMs = Number.POSITIVE_INFINITY } = this.#deadline ?? {};
-    // A drain that is only announced has none.
-    const drainDeadlineAtMs = Number.isFinite(atMs) ? atMs : undefined;
-    return this.#snapshots.take({
-      phase: this.#phase,
-      certificates,
-      listeners,
-      workers,
-      drainDeadlineAtMs,
-    });
+    return this.#snapshots.take(this.#subject);
   }
 
   /** The part of it that probes are judged by, at little cost. */
   standing(): Standing {
-    const { listeners, workers } = this.#opening;
-    return this.#snapshots.standing({ phase: this.#phase, listeners, workers });
+    return this.#snapshots.standing(this.#subject);
   }
 
   /** What is known once the kernel and every worker were asked, which takes `withinMs` at most. */
@@ -123,10 +110,9 @@ export class Supervisor {
   }
 
   /**
-   * Reads the certificates, opens the ops endpoint, claims every endpoint, starts the workers, sends a request through each
-   * socket and publishes them. Resolves when ready; rejects, with everything given back, when any of
-   * that fails or `stop` comes first. A stop that comes while a live Outrigger is being relieved
-   * begins once that is done.
+   * Opens what there is to open, in the order of `Opening`, and begins to serve. Resolves when ready;
+   * rejects, with everything given back, when any of that fails or `stop` comes first. A stop that comes
+   * while a live Outrigger is being relieved begins once that is done.
    */
   async start(): Promise<Started> {
     try {
@@ -135,9 +121,9 @@ export class Supervisor {
       if (this.#isAnnounced) this.#beginDrain(Number.POSITIVE_INFINITY, "stop");
       else this.#enter("ready");
       this.#startKeeper(listeners);
-      this.#offer(listeners);
+      this.#opening.offer(() => this.#onTakenOver());
       if (this.#aborted.signal.aborted) {
-        this.#endService(Math.min(this.#graceMs, this.#config.drain.gracePeriodMs), "stop");
+        this.#endService(Math.min(this.#graceMs, this.changes.config.drain.gracePeriodMs), "stop");
       }
       if (handover !== undefined) await this.#opening.ops.openLate(handover);
       const { ports } = this.#opening.ops;
@@ -168,7 +154,7 @@ export class Supervisor {
    *
    * @param graceMs Time until what is left is cut (the configured grace period).
    */
-  stop(graceMs: number = this.#config.drain.gracePeriodMs): Promise<Stopped> {
+  stop(graceMs: number = this.changes.config.drain.gracePeriodMs): Promise<Stopped> {
     this.#graceMs = Math.min(this.#graceMs, graceMs);
     const hasNothingToDrain = this.#phase === "starting" || this.#phase === "stopped";
     this.#aborted.abort(new OutriggerError("ERR_STATE", "Stopped before it was ready"));
@@ -176,63 +162,16 @@ export class Supervisor {
     return this.stopped;
   }
 
-  /**
-   * Reads the certificates again and replaces the workers one by one with new ones, which load the app anew. Rejects, with the old
-   * ones left serving, when a new one cannot start.
-   */
-  async reload(next: Config): Promise<void> {
-    const { config, needRestart } = reloadConfig(this.#config, next);
-    if (needRestart.length > 0) {
-      this.#options.log.warn({ settings: needRestart }, "settings need a restart");
-    }
-    // Also where no worker can be replaced: this needs none.
-    await this.#opening.certificates.reload();
-    await this.#changeable.replaceAll(this.#opening.startOf(config));
-    this.#config = config;
+  get #subject(): Subject {
+    const { certificates, listeners, workers } = this.#opening;
+    const drainDeadlineAtMs = this.#deadline?.atMs;
+    return { phase: this.#phase, certificates, listeners, workers, drainDeadlineAtMs };
   }
 
-  /** Adds a worker; rejects when it cannot start. */
-  async grow(): Promise<void> {
-    await this.#changeable.grow();
-  }
-
-  /** Lets one worker finish without a successor; rejects when every one is needed. */
-  async shrink(): Promise<void> {
-    const workers = this.#changeable;
-    const { minReady } = this.#config;
-    if (workers.size <= minReady) {
-      const reason = `min-ready is ${minReady}, and there are no more`;
-      throw new OutriggerError("ERR_STATE", `Cannot take a worker away: ${reason}`);
-    }
-    await workers.shrink();
-  }
-
-  /** The workers, where they are processes that can be replaced. */
-  get #changeable(): WorkerSet {
-    if (this.#config.workers === 0) {
-      throw new OutriggerError("ERR_STATE", "Cannot change workers: the app runs in this process");
-    }
-    const { workers } = this.#opening;
-    if (workers !== undefined && this.#phase === "ready") return workers;
-    throw new OutriggerError("ERR_STATE", `Cannot change workers while ${this.#phase}`);
-  }
-
-  /** Lets another Outrigger relieve us, now or while we drain already. */
-  #offer(listeners: ListenerManager): void {
-    const { log } = this.#options;
-    const { ops } = this.#opening;
-    listeners.offer({
-      opsPort: () => ops.portOf("ops"),
-      probePort: () => ops.portOf("probe"),
-      letGoOfOps: () => ops.letGo(),
-      onRecovered: ({ address }) => log.warn({ address }, "socket file put back"),
-      onTakenOver: ({ pid }) => {
-        log.info({ by: pid }, "taken over");
-        const isEnding = this.#aborted.signal.aborted;
-        this.#aborted.abort();
-        if (!isEnding) this.#endService(this.#config.drain.gracePeriodMs, "takeover");
-      },
-    });
+  #onTakenOver(): void {
+    const isEnding = this.#aborted.signal.aborted;
+    this.#aborted.abort();
+    if (!isEnding) this.#endService(this.changes.config.drain.gracePeriodMs, "takeover");
   }
 
   /** Drains to the end; one that has begun is given this time at most. */
@@ -259,7 +198,7 @@ export class Supervisor {
     if (workers === undefined || listeners === undefined)
       return this.#finish({ forced: 0, failed: false });
     const { log } = this.#options;
-    const { drain: config } = this.#config;
+    const { drain: config } = this.changes.config;
     const check = createEndToEndCheck(this.#checkTarget, "accepted");
     const close = (): Promise<boolean> => this.#opening.close();
     const stopAsked = this.#stopAsked.promise;
@@ -276,29 +215,23 @@ export class Supervisor {
   #finish(outcome: Stopped): void {
     this.#enter("stopped");
     this.#snapshots.stop();
-    this.#stopped.resolve(outcome);
+    this.#finished.resolve(outcome);
   }
 
   #startKeeper(listeners: ListenerManager): void {
-    const { log, onSocket } = this.#options;
-    const keeper = new SocketKeeper({
+    const { config, log, onSocket } = this.#options;
+    new SocketKeeper({
       listeners,
       log,
       check: this.#check,
       signal: this.#aborted.signal,
-      renewWorkers: this.#config.workers === 0 ? undefined : () => this.#renewWorkers(),
+      renewWorkers: config.workers === 0 ? undefined : () => this.changes.renew(),
       onChange: (endpoint, event) => {
         if (event === "socketLost") this.#snapshots.noteSocketLost();
         this.#opening.ops.ports.follow();
         onSocket?.(endpoint, event);
       },
-    });
-    keeper.start();
-  }
-
-  /** Replaces the workers as they are, also while a drain is only announced. */
-  async #renewWorkers(): Promise<void> {
-    await this.#opening.workers?.replaceAll(this.#opening.startOf(this.#config));
+    }).start();
   }
 
   #enter(phase: Phase): void {

@@ -74,8 +74,8 @@ describe("Supervisor, whatever is asked and whenever", () => {
       );
       const asked = Array.from({ length: below(8) }, () => {
         const ask = pick([
-          () => assertRefused(supervisor.reload(WORKER_START.config)),
-          () => assertRefused(supervisor.grow()),
+          () => assertRefused(supervisor.changes.reload(WORKER_START.config)),
+          () => assertRefused(supervisor.changes.grow()),
           () => supervisor.refresh(10),
         ]);
         return { ask, after: below(START_TURNS) };
