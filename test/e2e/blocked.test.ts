@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { errnoOf } from "../../src/errors.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request, type Response } from "../helpers/http.ts";
-import type { LogLine } from "../helpers/log-lines.ts";
 import { scrape } from "../helpers/metrics.ts";
 import { needs } from "../helpers/needs.ts";
 import { startNginx } from "../helpers/nginx.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { serveApp, type Serving } from "../helpers/serving.ts";
-import { assertGone, exitTimeMs, keepAliveAgent, queued, STOPPED } from "../helpers/stopping.ts";
-import { tempDir } from "../helpers/temp-dir.ts";
+import { keepAliveAgent, queued, STOPPED } from "../helpers/stopping.ts";
 
 const DEADLINE_MS = 15_000;
 const BLOCKED_MS = 5_000;
@@ -206,56 +202,6 @@ describe("when the only worker is killed", () => {
     service.program.signal("SIGTERM");
     assert.equal((await waiting).text(), "started");
     assert.deepEqual(await service.program.exit(), STOPPED);
-  });
-});
-
-describe("an app that dies right after it is ready", () => {
-  async function startDying(t: TestContext): Promise<Serving> {
-    const file = join(await tempDir(t), "die");
-    const service = await serveApp(t, "short-lived.mjs", { env: { DIE_FILE: file } });
-    await writeFile(file, "");
-    await kill(service);
-    return service;
-  }
-
-  function endsOf({ program }: Serving): LogLine[] {
-    return program.lines.filter(({ msg }) => msg === "worker exited");
-  }
-
-  it("is tried again at growing intervals", async (t) => {
-    const service = await startDying(t);
-    await service.program.line(() => endsOf(service).length >= 6);
-    const delays = endsOf(service).map((line) => Number(line["restartInMs"]));
-    // At once, then 100 ms, doubled each time; jitter shortens that by a fifth at most.
-    for (const [index, longest] of [0, 100, 200, 400, 800, 1_600].entries()) {
-      const taken = delays[index] ?? Number.NaN;
-      assert.ok(taken <= longest && taken >= longest * 0.8, `delay ${index} is ${taken} ms`);
-    }
-    assert.ok((await service.sum("outrigger_worker_restarts_total", { reason: "crash" })) >= 5);
-    assert.equal((await service.ops("/livez")).status, 200);
-    assert.equal((await service.ops("/startupz")).status, 200);
-  });
-
-  it("does not keep the machine busy", async (t) => {
-    const service = await startDying(t);
-    const { promise: threeSeconds, resolve } = Promise.withResolvers<void>();
-    setTimeout(resolve, 3_000);
-    await threeSeconds;
-    const starts = endsOf(service).length;
-    // Even if starting took no time, they would be at 0, 0, 80, 240, 560, 1200 and 2480 ms.
-    assert.ok(starts >= 3 && starts <= 7, `${starts} workers ended within 3 s`);
-  });
-
-  it("stops at once when it is told to, also between two attempts", async (t) => {
-    const service = await startDying(t);
-    await service.program.line(() => endsOf(service).length >= 5);
-    service.program.signal("SIGTERM");
-    // Two that are pending at once are one to the kernel.
-    await service.program.line("stopping");
-    service.program.signal("SIGTERM");
-    const tookMs = await exitTimeMs(service.program);
-    assert.ok(tookMs < 1_500, `took ${tookMs} ms`);
-    await assertGone(service);
   });
 });
 
