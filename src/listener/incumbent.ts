@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { Turns } from "../lifecycle/turns.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Greeting, HolderState } from "./greeting.ts";
 import type { Listener } from "./listener.ts";
@@ -39,7 +40,7 @@ export class Incumbent implements LockTalk {
   #state: HolderState = "starting";
   #terms: TakeoverTerms | undefined;
   /** One at a time; the others wait until their own time is up. */
-  #turns: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #isTakenOver = false;
 
   constructor(listeners: () => readonly Listener[]) {
@@ -77,8 +78,8 @@ export class Incumbent implements LockTalk {
       conversation.close();
       return;
     }
-    this.#turns = this.#turns
-      .then(() => this.#negotiate(conversation, terms, Number(pid)))
+    this.#turns
+      .take(() => this.#negotiate(conversation, terms, Number(pid)))
       .catch(() => conversation.cut());
   }
 

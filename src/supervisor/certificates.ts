@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Endpoint, TlsConfig } from "../config/config.ts";
 import { describeError } from "../errors.ts";
+import { Turns } from "../lifecycle/turns.ts";
 import type { Logger } from "../log/logger.ts";
 import type { TlsView } from "../snapshot.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
@@ -82,7 +83,7 @@ class Entry {
   isCurrent = true;
   #watch: FileWatch | undefined;
   #isClosed = false;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: EntryOptions) {
     this.options = options;
@@ -99,8 +100,7 @@ class Entry {
 
   /** Takes over what the files hold now; what cannot be served with is told, and changes nothing. */
   renew(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#renew());
-    return this.#turn;
+    return this.#turns.take(() => this.#renew());
   }
 
   close(): void {
