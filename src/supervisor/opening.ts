@@ -25,8 +25,6 @@ export interface OpeningOptions {
   readonly source: OpsSource;
   readonly spawn: SpawnWorker;
   readonly checkTarget: string;
-  /** Told where the counts of endpoints come from, as soon as that is known. */
-  readonly onLedger: (ledger: Ledger) => void;
   /** Aborts when nobody wants it any more. */
   readonly signal: AbortSignal;
 }
@@ -43,6 +41,7 @@ export class Opening {
   readonly #options: OpeningOptions;
   #listeners: ListenerManager | undefined;
   #workers: WorkerSet | undefined;
+  #ledger = new Ledger([]);
 
   constructor(options: OpeningOptions) {
     this.#options = options;
@@ -61,6 +60,11 @@ export class Opening {
 
   get workers(): WorkerSet | undefined {
     return this.#workers;
+  }
+
+  /** Where the counts of endpoints come from; empty as long as there are no listeners. */
+  get ledger(): Ledger {
+    return this.#ledger;
   }
 
   /** Resolves when every endpoint is published; with a `handover`, `ops.openLate` is still to come. */
@@ -123,14 +127,13 @@ export class Opening {
   }
 
   #createWorkers({ listeners }: ListenerManager): WorkerSet {
-    const { config, spawn, log, onLedger } = this.#options;
-    const ledger = new Ledger(listeners.map(({ endpoint }) => endpoint.name));
-    onLedger(ledger);
+    const { config, spawn, log } = this.#options;
+    this.#ledger = new Ledger(listeners.map(({ endpoint }) => endpoint.name));
     return new WorkerSet({
       size: Math.max(config.workers, 1),
       spawn,
       listeners,
-      ledger,
+      ledger: this.#ledger,
       log,
       startCommand: this.startOf(config),
       readCredentials: () => this.certificates.current,

@@ -8,7 +8,7 @@ import type { ListenerManager } from "../listener/manager.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import { noRestarts, type EndpointView, type Snapshot, type Standing } from "../snapshot.ts";
 import type { Certificates } from "./certificates.ts";
-import { Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { WorkerSet } from "./worker-set.ts";
 import { readWorkers, viewStanding, viewWorkers } from "./worker-views.ts";
 
@@ -18,6 +18,8 @@ const SILENT_AFTER_MS = 10_000;
 /** What a snapshot is taken of; what is undefined does not exist yet. */
 export interface Subject {
   readonly phase: Phase;
+  /** Where the counts of endpoints come from. */
+  readonly ledger: Ledger;
   readonly listeners: ListenerManager | undefined;
   readonly workers: WorkerSet | undefined;
   readonly certificates?: Pick<Certificates, "view">;
@@ -39,7 +41,6 @@ export class SnapshotTaker {
   readonly #drainSignal: NodeJS.Signals | undefined;
   readonly #monitor = new ProcessMonitor();
   readonly #startedAtMs = Date.now();
-  #ledger = new Ledger([]);
   #kernel: ReadonlyMap<string, KernelAccount> | undefined;
   #process = this.#monitor.read();
   #drainStartedAtMs: number | undefined;
@@ -50,11 +51,6 @@ export class SnapshotTaker {
     this.#config = config;
     this.#version = version;
     this.#drainSignal = drainSignal;
-  }
-
-  /** Where the counts of endpoints come from. */
-  set ledger(ledger: Ledger) {
-    this.#ledger = ledger;
   }
 
   noteReady(): void {
@@ -78,7 +74,8 @@ export class SnapshotTaker {
   }
 
   /** Puts together what is known. */
-  take({ phase, certificates, listeners, workers, drainDeadlineAtMs }: Subject): Snapshot {
+  take(subject: Subject): Snapshot {
+    const { phase, certificates, ledger, listeners, workers, drainDeadlineAtMs } = subject;
     const readings = readWorkers(workers?.handles ?? []);
     const living = readings.map(({ snapshot }) => snapshot);
     return {
@@ -92,10 +89,10 @@ export class SnapshotTaker {
       endpoints: (listeners?.listeners ?? []).map((listener) => {
         const { name } = listener.endpoint;
         const tls = certificates?.view(name);
-        const view = this.#viewEndpoint(listener, this.#ledger.total(name, living));
+        const view = this.#viewEndpoint(listener, ledger.total(name, living));
         return tls === undefined ? view : { ...view, tls };
       }),
-      workers: viewWorkers(readings, this.#ledger),
+      workers: viewWorkers(readings, ledger),
       workerRestarts: workers?.restarts ?? noRestarts(),
       workersMissing: workers?.reports.missing ?? 0,
       staleSocketsRemoved: listeners?.staleRemoved ?? 0,

@@ -82,7 +82,6 @@ export class Supervisor {
         standing: () => this.standing(),
       },
       checkTarget: this.#checkTarget,
-      onLedger: (ledger) => (this.#snapshots.ledger = ledger),
     });
     const opening = this.#opening;
     this.changes = new WorkerChanges({ ...options, opening, readPhase: () => this.#phase });
@@ -163,9 +162,9 @@ export class Supervisor {
   }
 
   get #subject(): Subject {
-    const { certificates, listeners, workers } = this.#opening;
+    const { certificates, ledger, listeners, workers } = this.#opening;
     const drainDeadlineAtMs = this.#deadline?.atMs;
-    return { phase: this.#phase, certificates, listeners, workers, drainDeadlineAtMs };
+    return { phase: this.#phase, certificates, ledger, listeners, workers, drainDeadlineAtMs };
   }
 
   #onTakenOver(): void {

@@ -50,7 +50,6 @@ async function serving(
   const taker = new SnapshotTaker({ config, version: "1.2.3" });
   t.after(() => taker.stop());
   const ledger = new Ledger(["app"]);
-  taker.ledger = ledger;
   const set = new WorkerSet({
     size: SIZE,
     spawn: spawnWithPage,
@@ -65,7 +64,7 @@ async function serving(
     },
     onChange: () => onReport(taker, subject),
   });
-  const subject: Subject = { phase: "ready", listeners: undefined, workers: set };
+  const subject: Subject = { phase: "ready", ledger, listeners: undefined, workers: set };
   const started = set.start(SIZE);
   for (const worker of workers) worker.ready();
   await started;

@@ -65,7 +65,6 @@ async function succeed(
     config: { ...WORKER_START.config, endpoints, ops, probe, takeover: true, workers: 1 },
     ...{ log, spawn, source, checkTarget: "/check", signal: stopping.signal },
     check: async () => {},
-    onLedger: () => {},
   });
   onEnd(scope, () => opening.close());
   const { handover } = await within(DEADLINE_MS, opening.run(), "the handover");
