@@ -1,12 +1,11 @@
 import type { DrainConfig } from "../config/config.ts";
-import { settledBefore, systemClock, type Clock, type Deadline } from "../lifecycle/deadline.ts";
-import { statPath } from "../listener/identity.ts";
+import { settledBefore, systemClock, type Deadline } from "../lifecycle/deadline.ts";
 import type { EndToEndCheck } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import type { Logger } from "../log/logger.ts";
+import { untilGone } from "./until-gone.ts";
 import type { WorkerSet } from "./worker-set.ts";
 
-const FILE_CHECK_INTERVAL_MS = 100;
 /** How long an accept queue waits for a worker while each that is started fails. */
 const QUEUE_PATIENCE_MS = 5_000;
 const QUEUE_CHECK_INTERVAL_MS = 1_000;
@@ -28,7 +27,6 @@ export interface DrainOptions {
   /** Resolves when the service is to end; before that, nothing is taken away. */
   readonly stopAsked: Promise<void>;
   readonly log: Logger;
-  readonly clock?: Clock;
 }
 
 /**
@@ -52,13 +50,8 @@ export async function drain(options: DrainOptions): Promise<void> {
   await gone;
 }
 
-async function keepAccepting({
-  config,
-  deadline,
-  clock = systemClock,
-  log,
-}: DrainOptions): Promise<void> {
-  if (config.delayMs > 0) await pause(config.delayMs, deadline.signal, clock);
+async function keepAccepting({ config, deadline, log }: DrainOptions): Promise<void> {
+  if (config.delayMs > 0) await pause(config.delayMs, deadline.signal);
   if (config.untilGone === undefined) return;
   if (await untilGone(config.untilGone, deadline.signal)) return;
   log.warn({ file: config.untilGone }, "file is still there at the deadline");
@@ -84,41 +77,21 @@ async function emptyQueues(options: DrainOptions): Promise<void> {
 }
 
 /** Its signal aborts when there is no worker that could accept, and none to be expected. */
-function watchForHopelessness({ workers, clock = systemClock }: DrainOptions): {
+function watchForHopelessness({ workers }: DrainOptions): {
   readonly signal: AbortSignal;
   readonly stop: () => void;
 } {
   const controller = new AbortController();
   const look = (): void => {
     if (workers.isFailing) controller.abort();
-    else cancel = clock.after(QUEUE_CHECK_INTERVAL_MS, look);
+    else cancel = systemClock.after(QUEUE_CHECK_INTERVAL_MS, look);
   };
-  let cancel = clock.after(QUEUE_PATIENCE_MS, look);
+  let cancel = systemClock.after(QUEUE_PATIENCE_MS, look);
   return { signal: controller.signal, stop: () => cancel() };
 }
 
-function pause(delayMs: number, signal: AbortSignal, clock: Clock): Promise<boolean> {
+function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.after(delayMs, resolve);
+  const cancel = systemClock.after(delayMs, resolve);
   return settledBefore(promise, signal).finally(cancel);
-}
-
-/**
- * Resolves `true` when no file is at the path any more, `false` when the signal aborts before. Not
- * by inotify: some sandboxes do not pass it on from one container to another.
- */
-export async function untilGone(path: string, signal: AbortSignal): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const look = (): void =>
-    void statPath(path).then(
-      (stats) => stats === undefined && resolve(),
-      () => {},
-    );
-  const timer = setInterval(look, FILE_CHECK_INTERVAL_MS);
-  look();
-  try {
-    return await settledBefore(promise, signal);
-  } finally {
-    clearInterval(timer);
-  }
 }

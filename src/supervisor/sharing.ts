@@ -20,10 +20,10 @@ export class Sharing<Worker extends SheddingWorker> {
 
   constructor({ mode, endpoints, clock }: SharingOptions) {
     const balancer = new Balancer<Worker>({ endpoints, slack: BALANCE_SLACK, clock });
-    const areMoved = mode === "connections" || mode === "load";
-    const rebalancers = endpoints
-      .filter(() => areMoved)
-      .map((endpoint) => [endpoint, new Rebalancer({ endpoint, balancer, clock })] as const);
+    const moved = mode === "connections" || mode === "load" ? endpoints : [];
+    const rebalancers = moved.map(
+      (endpoint) => [endpoint, new Rebalancer({ endpoint, balancer, clock })] as const,
+    );
     this.#balancer = mode === "off" ? undefined : balancer;
     this.#rebalancers = new Map(rebalancers);
     const isSettling = (): boolean => rebalancers.some(([, { isSettling: is }]) => is);

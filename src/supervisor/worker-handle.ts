@@ -1,5 +1,5 @@
 import type { ErrorDescription, OutriggerError } from "../errors.ts";
-import { systemClock, type Clock } from "../lifecycle/deadline.ts";
+import type { Clock } from "../lifecycle/deadline.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { LoadReport, Report, ShedOrder, StartCommand, WorkerSnapshot } from "../protocol.ts";
@@ -20,7 +20,7 @@ export interface WorkerHandleOptions {
   readonly onChange: (handle: WorkerHandle) => void;
   readonly onSnapshot?: (handle: WorkerHandle) => void;
   readonly onLoad?: (handle: WorkerHandle, load: LoadReport) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** The supervisor's view of one worker: its state, what it is told, how it ended. No policy. */
@@ -49,7 +49,7 @@ export class WorkerHandle {
     this.slot = options.slot;
     this.exited = this.#exited.promise;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#heardAtMs = this.#clock.now();
     this.#process = options.spawn(options.listeners, {
       report: (report) => this.#hear(report),

@@ -27,8 +27,6 @@ export interface WorkerSetOptions {
   readonly log: Logger;
   /** What endpoints prove themselves with at this instant, whenever the start was decided on (nothing). */
   readonly readCredentials?: () => StartCommand["credentials"];
-  /** Where the kernel counts processes it killed for memory (our cgroup). */
-  readonly oomKills?: OomKills;
   /** Told when a worker may have begun or ceased to be ready, or its app healthy. */
   readonly onChange?: () => void;
   readonly clock?: Clock;
@@ -217,13 +215,13 @@ export class WorkerSet {
 
   #createSlots(clock: Clock): Slots {
     const { spawn, listeners, log, ledger, readCredentials } = this.#options;
-    const { oomKills = new OomKills(), random = Math.random } = this.#options;
+    const { random = Math.random } = this.#options;
     return new Slots({
       spawn,
       listeners,
       log,
       random,
-      oomKills,
+      oomKills: new OomKills(),
       clock,
       readStart: () => ({ ...this.#startCommand, credentials: readCredentials?.() ?? {} }),
       isWanted: () => this.#isFilling && this.#hasServed,

@@ -92,8 +92,7 @@ class Setup {
 }
 
 const TIMEOUT_S = TIMEOUT_MS / 1_000 + 1;
-/** What a successor is given to start. */
-/** With the margin for what the worker says itself. */
+/** What a successor is given to start, with the margin for what the worker says itself. */
 const START_LIMIT_S = 62;
 
 describe("a ready worker that does not report", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { untilGone } from "../../src/supervisor/drain.ts";
+import { untilGone } from "../../src/supervisor/until-gone.ts";
 import { within } from "../helpers/deadline.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
