@@ -1,7 +1,7 @@
 import type { AbstractEndpoint } from "../config/config.ts";
 import { errnoOf } from "../errors.ts";
 import { bindPath } from "./bind.ts";
-import { refuse } from "./claim.ts";
+import { refuse } from "./refuse.ts";
 import { FilelessListener } from "./fileless.ts";
 
 /** Binds a Linux abstract socket; rejects with `ERR_LISTEN` when another process has the name. */

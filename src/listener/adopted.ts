@@ -1,7 +1,7 @@
 import { access, constants } from "node:fs/promises";
 import type { BoundAddress, HandedEndpoint } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
-import { refuse } from "./claim.ts";
+import { refuse } from "./refuse.ts";
 import { DescriptorSocket } from "./descriptor-socket.ts";
 import { FilelessListener } from "./fileless.ts";
 import type { ConnectTarget } from "./listener.ts";

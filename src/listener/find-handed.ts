@@ -2,7 +2,7 @@ import type { Activation, HandedDescriptor } from "../activation.ts";
 import type { Endpoint, HandedSocket, HandedSource } from "../config/config.ts";
 import { formatSource } from "../config/endpoint.ts";
 import type { OutriggerError } from "../errors.ts";
-import { refuse } from "./claim.ts";
+import { refuse } from "./refuse.ts";
 import { inspectDescriptor } from "./inspect-descriptor.ts";
 import { NO_TABLES, readSocketTables, type SocketTables } from "./kernel-sockets.ts";
 

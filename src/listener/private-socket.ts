@@ -3,8 +3,9 @@ import type { BoundSocket } from "node:net";
 import type { UnixEndpoint } from "../config/config.ts";
 import { errnoOf, OutriggerError } from "../errors.ts";
 import { bindPath } from "./bind.ts";
-import { chooseFreePrivatePath, refuse } from "./claim.ts";
-import { identityOf, statPath, type FileIdentity } from "./identity.ts";
+import { chooseFreePrivatePath } from "./private-files.ts";
+import { refuse } from "./refuse.ts";
+import { identityOf, statPath, type FileIdentity } from "./file-identity.ts";
 import { lookUpGroup, lookUpOwner } from "./ownership.ts";
 
 /** A socket that is bound under its private name, complete but for the public one. */

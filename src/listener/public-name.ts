@@ -1,12 +1,9 @@
 import { link, rename, rm } from "node:fs/promises";
 import { errnoOf } from "../errors.ts";
-import {
-  chooseFreePrivatePath,
-  privateNamesOfPublished,
-  refuse,
-  type PathFinding,
-} from "./claim.ts";
-import { isAt, statPath, type FileIdentity } from "./identity.ts";
+import type { PathFinding } from "./inspect-path.ts";
+import { chooseFreePrivatePath, privateNamesOfPublished } from "./private-files.ts";
+import { refuse } from "./refuse.ts";
+import { isAt, statPath, type FileIdentity } from "./file-identity.ts";
 import { testLiveness } from "./live-test.ts";
 
 /** Why the name cannot be put back although its place is free. */

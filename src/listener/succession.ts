@@ -1,6 +1,6 @@
 import type { UnixEndpoint } from "../config/config.ts";
 import { OutriggerError } from "../errors.ts";
-import { checkDirectory } from "./claim.ts";
+import { checkDirectory } from "./inspect-path.ts";
 import type { Greeting } from "./greeting.ts";
 import { joinLock, Lock, tellPid, type LockTalk } from "./lock.ts";
 

@@ -4,7 +4,7 @@ import type { TcpEndpoint } from "../config/config.ts";
 import { errnoOf, type OutriggerError } from "../errors.ts";
 import { formatHostPort } from "../host-port.ts";
 import { bindTcp } from "./bind.ts";
-import { refuse } from "./claim.ts";
+import { refuse } from "./refuse.ts";
 import { FilelessListener } from "./fileless.ts";
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -3,16 +3,10 @@ import { rm } from "node:fs/promises";
 import type { BoundSocket } from "node:net";
 import type { UnixEndpoint } from "../config/config.ts";
 import { Turns } from "../lifecycle/turns.ts";
-import {
-  cannotTake,
-  checkDirectory,
-  hasDirectory,
-  inspectPath,
-  privateNamesOfPublished,
-  refuse,
-  sweepPrivateNames,
-} from "./claim.ts";
-import { isAt, isAtSync, type FileIdentity } from "./identity.ts";
+import { checkDirectory, hasDirectory, inspectPath } from "./inspect-path.ts";
+import { privateNamesOfPublished, sweepPrivateNames } from "./private-files.ts";
+import { cannotTake, refuse } from "./refuse.ts";
+import { isAt, isAtSync, type FileIdentity } from "./file-identity.ts";
 import {
   NOTHING_FOUND,
   type ConnectTarget,

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { boundAddressOf } from "../config/handed-source.ts";
 import type { EndpointCounters } from "../counters.ts";
 import type { Phase } from "../lifecycle/phase.ts";
-import { readKernelAccounts, type KernelAccount } from "../listener/kernel.ts";
+import { readKernelAccounts, type KernelAccount } from "../listener/kernel-accounts.ts";
 import type { Listener } from "../listener/listener.ts";
 import type { ListenerManager } from "../listener/manager.ts";
 import { ProcessMonitor } from "../process-stats.ts";

@@ -1,5 +1,5 @@
 import { settledBefore } from "../lifecycle/deadline.ts";
-import { statPath } from "../listener/identity.ts";
+import { statPath } from "../listener/file-identity.ts";
 
 const LOOK_INTERVAL_MS = 100;
 

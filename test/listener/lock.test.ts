@@ -5,7 +5,7 @@ import net, { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseGreeting } from "../../src/listener/greeting.ts";
-import { readKernelAccounts } from "../../src/listener/kernel.ts";
+import { readKernelAccounts } from "../../src/listener/kernel-accounts.ts";
 import { acquireLock, type Lock, type LockHolder } from "../../src/listener/lock.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { startGroup } from "../helpers/process-group.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../src/listener/listener.ts";
 import { Lock, acquireLock, joinLock } from "../../src/listener/lock.ts";
 import { ListenerManager } from "../../src/listener/manager.ts";
-import { choosePrivatePath } from "../../src/listener/names.ts";
+import { choosePrivatePath } from "../../src/listener/private-names.ts";
 import { PublicName } from "../../src/listener/public-name.ts";
 import { UnixListener } from "../../src/listener/unix.ts";
 import { eventually, within } from "../helpers/deadline.ts";

@@ -15,7 +15,7 @@ import { basename, join } from "node:path";
 import { describe, it } from "node:test";
 import { NOTHING_FOUND } from "../../src/listener/listener.ts";
 import type { UnixEndpoint } from "../../src/config/config.ts";
-import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/names.ts";
+import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/private-names.ts";
 import { UnixListener } from "../../src/listener/unix.ts";
 import { describeFile } from "../helpers/dir-snapshot.ts";
 import { unixEndpoint } from "../helpers/endpoints.ts";

@@ -7,7 +7,7 @@ import {
   parseUnixTable,
   readKernelAccounts,
   type KernelAccount,
-} from "../../src/listener/kernel.ts";
+} from "../../src/listener/kernel-accounts.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { startFullQueue } from "../helpers/other-owners.ts";
 import { onEnd, type Scope } from "../helpers/scope.ts";

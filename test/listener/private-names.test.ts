@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { basename, dirname } from "node:path";
 import { describe, it } from "node:test";
-import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/names.ts";
+import { choosePrivatePath, isPrivateNameOf } from "../../src/listener/private-names.ts";
 import { TEMPORARY_NAME_BYTES } from "../../src/listener/private-name-parts.ts";
 
 describe("choosePrivatePath", () => {
