@@ -1,9 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { App } from "../app/app.ts";
-import type { EndpointContext } from "../app/context.ts";
 import type { ListenCapture } from "../app/listen-capture.ts";
-import type { Config } from "../config/config.ts";
 import { EndpointCounters } from "../counters.ts";
 import { describeError } from "../errors.ts";
 import { Deadline, settledBefore } from "../lifecycle/deadline.ts";
@@ -11,20 +8,20 @@ import { createAccessLog, type AccessLog } from "../log/access.ts";
 import { ProcessMonitor } from "../process-stats.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import type { Command, StartCommand, WorkerSnapshot } from "../protocol.ts";
+import { shutDownApp } from "./app-shutdown.ts";
 import { startApp } from "./app-start.ts";
 import { CounterWriter } from "./counter-writer.ts";
 import { createEndpointContext } from "./endpoint-context.ts";
 import { EndpointServer } from "./endpoint-server.ts";
+import { finishConnections } from "./finish-connections.ts";
 import { HealthPoll } from "./health-poll.ts";
 import { closeInspector, whyUnreadable } from "./inspector.ts";
 import { readLoopStats } from "./loop-stats.ts";
 import type { WorkerHost } from "./worker-host.ts";
-import { createRequestRecorder, NO_RECORDER, type RequestRecorder } from "./request-recorder.ts";
+import { createRequestRecorder, NO_RECORDER } from "./request-recorder.ts";
 import { warmUpNextTick } from "./warm-up.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
-/** How long connections may take to learn from an answer that we close. */
-const LAME_DUCK_MS = 500;
 /** What the app's shutdown hook gets even when the grace period is over. */
 const LEAST_SHUTDOWN_MS = 500;
 
@@ -137,16 +134,17 @@ export class Worker {
     this.#capture = capture;
     // Told to stop meanwhile: what listens now would never be closed.
     if (this.#deadline !== undefined) return;
-    this.#accessLog = createAccessLog({
+    const accessLog = createAccessLog({
       format: config.log.accessLog,
       style: this.#host.isPretty ? "pretty" : "json",
     });
+    this.#accessLog = accessLog;
+    const isLogged = config.log.accessLog !== "off";
     const onAnswered = this.#reportAfter(command.reportAfterRequests);
     const counterWriter = new CounterWriter(config.endpoints.length, command.counterDescriptor);
     this.#counters = counterWriter;
     const servers = config.endpoints.map((endpoint, index) => {
       const context = createEndpointContext(endpoint, config, this.#draining.signal);
-      const recorder = this.#createRecorder(config, context);
       return new EndpointServer({
         endpoint,
         context,
@@ -158,7 +156,7 @@ export class Worker {
         checkTarget: command.checkTarget,
         onAnswered,
         reportLoad: (load) => this.#host.report({ type: "load", endpoint: endpoint.name, ...load }),
-        recorder,
+        recorder: isLogged ? createRequestRecorder(accessLog, context) : NO_RECORDER,
         credentials: this.#credentials.get(endpoint.name),
       });
     });
@@ -197,11 +195,6 @@ export class Worker {
     return true;
   }
 
-  #createRecorder(config: Config, context: EndpointContext): RequestRecorder {
-    if (config.log.accessLog === "off" || this.#accessLog === undefined) return NO_RECORDER;
-    return createRequestRecorder(this.#accessLog, context);
-  }
-
   #server(endpoint: string): EndpointServer | undefined {
     return this.#servers.find(({ name }) => name === endpoint);
   }
@@ -226,61 +219,18 @@ export class Worker {
     }
     // The app comes first: it may have a last word for its clients.
     this.#draining.abort();
-    for (const server of this.#servers) server.upgrades.closeWebSockets();
-    const drained = Promise.all(this.#servers.map((server) => server.connections.drained()));
-    await this.#waitForGoodbyes(drained, deadline);
-    for (const server of this.#servers) {
-      server.closeIdleConnections();
-      server.connections.destroySilent();
-    }
-    await settledBefore(drained, deadline.signal);
-    const forced = this.#servers.reduce(
-      (total, server) => total + server.connections.destroyAll(),
-      0,
-    );
-    await drained;
+    const forced = await finishConnections(this.#servers, deadline);
     deadline.clear();
     const left = Math.max(deadline.atMs - Date.now(), LEAST_SHUTDOWN_MS);
     const limit = new Deadline(left, this.#host.clock);
-    await this.#shutDownApp(limit);
+    const saveAll = (): void => {
+      this.flushSync();
+      this.#push();
+    };
+    const [app, capture, host] = [this.#app, this.#capture, this.#host];
+    await shutDownApp({ app, capture, host, saveAll }, limit.signal);
     await this.#stop(limit);
     this.#host.report({ type: "drained", snapshot: this.snapshot(), forced });
-  }
-
-  /**
-   * Whoever closes an idle connection may cut a request that is on its way. A pooled connection that
-   * carries a request in this time closes by its answer; those left are hardly used.
-   */
-  async #waitForGoodbyes(drained: Promise<unknown>, deadline: Deadline): Promise<void> {
-    const lameDuck = new Deadline(LAME_DUCK_MS);
-    await settledBefore(drained, AbortSignal.any([lameDuck.signal, deadline.signal]));
-    lameDuck.clear();
-    // Timers come before I/O: requests that came in the meantime may wait unread on connections that look idle.
-    await nextTurn();
-  }
-
-  async #shutDownApp({ signal }: Deadline): Promise<void> {
-    try {
-      // Its connections are gone: a hook that waits until its server has closed is to hear of that.
-      this.#capture?.release();
-      const stopped = this.#app?.shutdown().then(() => this.#stopListeningApp());
-      if (await settledBefore(stopped ?? Promise.resolve(), signal)) return;
-      this.#host.log.warn({}, "app shutdown did not end in time");
-    } catch (error) {
-      this.#host.log.error({ error: describeError(error) }, "app shutdown failed");
-    }
-  }
-
-  /** One that calls `listen()` stops as it does by itself: on a signal, until it exits or has nothing left to do. */
-  async #stopListeningApp(): Promise<void> {
-    const { process } = this.#host;
-    if (this.#capture?.server === undefined || process === undefined) return;
-    // It may end the process by a signal, of which nobody here hears.
-    this.flushSync();
-    this.#push();
-    const idle = process.idleness.begin();
-    if (process.tellApp()) await idle;
-    process.idleness.end();
   }
 
   async #stop(limit: Deadline): Promise<void> {
