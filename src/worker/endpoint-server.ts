@@ -1,13 +1,7 @@
-import net, { type BoundSocket, type Socket } from "node:net";
+import net, { type BoundSocket } from "node:net";
 import type { App } from "../app/app.ts";
-import { assignEndpoint, assignPeer, inheritPeer, type EndpointContext } from "../app/context.ts";
-import type {
-  Endpoint,
-  HttpConfig,
-  HttpVersions,
-  ProxyProtocolMode,
-  WebSocketCloseCode,
-} from "../config/config.ts";
+import type { EndpointContext } from "../app/context.ts";
+import type { Endpoint, HttpConfig, HttpVersions, WebSocketCloseCode } from "../config/config.ts";
 import { formatAddress } from "../config/endpoint.ts";
 import { chooseTimeouts } from "../config/timeouts.ts";
 import type { EndpointCounters } from "../counters.ts";
@@ -24,14 +18,10 @@ import type { RequestRecorder } from "./request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { createEngineEvents, createUpgradeEvents, type EndpointBooks } from "./endpoint-events.ts";
 import { Gate, type Load } from "./gate.ts";
-import { receiveProxyHeader } from "./proxy-reception.ts";
+import { Reception } from "./reception.ts";
 import { Shedder } from "./shedder.ts";
 import type { TlsTerminator } from "./tls-terminator.ts";
 import { createTerminator } from "./create-terminator.ts";
-import { turnAway } from "./turn-away.ts";
-
-/** What a connection may take for its request whose handshake, or PROXY header, ended when we were about to go. */
-const LATE_MS = 500;
 
 /** What a worker is given to listen on: a descriptor of its own, or the very socket when it shares the process. */
 export type ListenTarget = { readonly fd: number } | BoundSocket;
@@ -55,7 +45,7 @@ export interface EndpointServerOptions {
   readonly credentials: TlsCredentials | undefined;
 }
 
-/** Accepts on one endpoint, counts what it accepts and hands it to the HTTP engine. */
+/** Accepts on one endpoint, counts what it accepts and has it served. */
 export class EndpointServer {
   readonly counters: EndpointCounters;
   readonly connections: Connections;
@@ -66,11 +56,10 @@ export class EndpointServer {
   readonly #gate: Gate;
   readonly #shedder: Shedder;
   readonly #terminator: TlsTerminator | undefined;
+  readonly #reception: Reception;
   /** A new one each time the listener is opened; undefined while it is closed. */
   #server: net.Server | undefined;
   #isStopped = false;
-  /** Connections that ask for nothing are not waited for any more. */
-  #isFinishing = false;
 
   constructor(options: EndpointServerOptions) {
     const http = chooseTimeouts(options.endpoint.timeouts, options.http);
@@ -93,6 +82,13 @@ export class EndpointServer {
     this.#engine = this.#createEngine();
     this.#shedder = new Shedder(this.#engine);
     this.#terminator = createTerminator(this.#options, alpnProtocols(this.#httpVersions));
+    this.#reception = new Reception({
+      ...this.#options,
+      versions: this.#httpVersions,
+      connections: this.connections,
+      engine: this.#engine,
+      terminator: this.#terminator,
+    });
   }
 
   get name(): string {
@@ -160,7 +156,7 @@ export class EndpointServer {
   }
 
   closeIdleConnections(): void {
-    this.#isFinishing = true;
+    this.#reception.finish();
     this.#engine.closeIdleConnections();
   }
 
@@ -178,7 +174,9 @@ export class EndpointServer {
   #createServer(): net.Server {
     // As node:http sets its own listener: a client that half-closes still gets its answer.
     return ownServer(
-      net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket)),
+      net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+        this.#reception.receive(socket),
+      ),
     );
   }
 
@@ -198,104 +196,12 @@ export class EndpointServer {
       upgrades: this.upgrades,
       events: {
         ...createEngineEvents(this.#books),
-        succeeded: (socket, successor) => this.#succeed(socket, successor),
+        succeeded: (socket, successor) => this.#reception.succeed(socket, successor),
       },
     });
   }
 
   get #httpVersions(): HttpVersions {
     return this.#options.endpoint.http ?? "auto";
-  }
-
-  #accept(socket: Socket): void {
-    const { maxConnections, proxyProtocol } = this.#options.endpoint;
-    const isFull = maxConnections > 0 && this.connections.count >= maxConnections;
-    if (isFull && this.#terminator === undefined) {
-      this.#turnAway(socket);
-      return;
-    }
-    if (!isFull) {
-      assignEndpoint(socket, this.#options.context);
-      this.connections.add(socket);
-    }
-    if (proxyProtocol === "off") this.#admit(socket, isFull);
-    else this.#receive(socket, proxyProtocol, isFull);
-  }
-
-  #receive(socket: Socket, mode: Exclude<ProxyProtocolMode, "off">, isFull: boolean): void {
-    const { context, http, checkTarget, log } = this.#options;
-    receiveProxyHeader(socket, {
-      mode,
-      isTrusted: context.trusted.isTrusted(socket),
-      checkTarget,
-      withinMs: http.headersTimeoutMs,
-      onServe: (source, headerBytes) => {
-        if (source !== undefined) assignPeer(socket, source);
-        this.connections.discount(socket, headerBytes);
-        this.#admit(socket, isFull);
-        this.#expectSoon(socket);
-      },
-      onRefused: (reason) => {
-        this.counters.countRejected("proxy_protocol");
-        log.debug({ endpoint: this.name, reason }, "PROXY header refused");
-      },
-    });
-  }
-
-  #admit(socket: Socket, isFull: boolean): void {
-    if (this.#terminator === undefined) this.#engine.serve(socket);
-    else this.#secure(this.#terminator, socket, isFull);
-  }
-
-  /** A client there is no room for is told so as well; that costs the handshake. */
-  #secure(terminator: TlsTerminator, socket: Socket, isFull: boolean): void {
-    terminator.accept(socket, {
-      begun: () => this.connections.attribute(socket, "tls_handshake"),
-      secured: (secure) => {
-        if (isFull) this.#turnAway(secure);
-        else this.#serveSecure(socket, secure);
-      },
-      checked: () => {
-        if (isFull) this.#turnAway(socket);
-        else this.#engine.serve(socket);
-      },
-      failed: (reason, error) => {
-        this.counters.countHandshakeFailure(reason);
-        this.connections.attribute(socket, "tls_handshake");
-        const { log, endpoint } = this.#options;
-        const fields = { endpoint: endpoint.name, reason, client: socket.remoteAddress };
-        log.debug({ ...fields, error: error?.message.trim() }, "tls handshake failed");
-      },
-    });
-  }
-
-  #serveSecure(socket: Socket, secure: Socket): void {
-    if (!this.#succeed(socket, secure)) {
-      secure.destroy();
-      return;
-    }
-    this.#engine.serve(secure);
-    this.#expectSoon(secure);
-  }
-
-  /** Goes on with a connection under another socket; false when it is gone by now. */
-  #succeed(socket: Socket, successor: Socket): boolean {
-    assignEndpoint(successor, this.#options.context);
-    inheritPeer(successor, socket);
-    return this.connections.replace(socket, successor);
-  }
-
-  /** Those that had asked for nothing when we began to finish are closed already; one that comes after has to be quick. */
-  #expectSoon(socket: Socket): void {
-    if (this.#isFinishing) this.connections.destroyUnlessHeard(socket, LATE_MS);
-  }
-
-  #turnAway(socket: Socket): void {
-    turnAway(socket, {
-      checkTarget: this.#options.checkTarget,
-      versions: this.#httpVersions,
-      counters: this.counters,
-      recorder: this.#options.recorder,
-    });
   }
 }
