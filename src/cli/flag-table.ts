@@ -1,11 +1,6 @@
 import { flagOf, variableOf } from "../config/option-names.ts";
-import {
-  OPTION_GROUPS,
-  OPTION_NAMES,
-  OPTIONS,
-  type OptionName,
-  type OptionSource,
-} from "../config/options.ts";
+import { OPTION_GROUPS, type OptionSource } from "../config/option-spec.ts";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../config/options.ts";
 
 /** Writes the table of all options for the README, as Markdown. */
 export function formatFlagTable(): string {

@@ -2,7 +2,8 @@ import { Option, type Command } from "commander";
 import type { FlagValues } from "../config/layers.ts";
 import type { ConfigInput } from "../config/resolve.ts";
 import { flagOf } from "../config/option-names.ts";
-import { OPTION_GROUPS, OPTIONS, optionsOf, type OptionName } from "../config/options.ts";
+import { OPTION_GROUPS } from "../config/option-spec.ts";
+import { OPTIONS, optionsOf, type OptionName } from "../config/options.ts";
 import { OutriggerError } from "../errors.ts";
 import type { Host } from "./host.ts";
 

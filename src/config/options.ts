@@ -3,36 +3,14 @@ import { DEFAULTS, type AccessLogFormat, type BalanceMode, type LogLevel } from 
 import {
   ACCOUNT, APP_SERVER, BACKLOG, choice, COUNT, DURATION, ENDPOINTS, FILE, MODE, OPS,
   POSITIVE_COUNT, PROXIES, SIZE,
-  SOCKET, SWITCH, TEXT, TOGGLE, WORKERS, type ValueKind,
+  SOCKET, SWITCH, TEXT, TOGGLE, WORKERS,
 } from "./kinds.ts"; // prettier-ignore
 import { LIMIT_SPECS } from "./limit-specs.ts";
+import type { OptionSource, OptionSpec } from "./option-spec.ts";
 import type { OptionValues } from "./option-values.ts";
 import { WEBSOCKET_SPECS } from "./websocket-specs.ts";
 
 export type OptionName = keyof OptionValues;
-
-/** Headings of the help, in its order. */
-export const OPTION_GROUPS = [
-  "Endpoints",
-  "Workers",
-  "HTTP",
-  "Stopping",
-  "Logs",
-  "Configuration",
-] as const;
-
-/** Where a value may come from; `flag` is the command line. */
-export type OptionSource = "flag" | "variable" | "file";
-
-export interface OptionSpec<T> {
-  readonly group: (typeof OPTION_GROUPS)[number];
-  readonly description: string;
-  readonly kind: ValueKind<T>;
-  /** As the config file would hold it; undefined when nothing stands in for the option. */
-  readonly default?: string | number;
-  /** Where it may be given (everywhere). */
-  readonly sources?: readonly OptionSource[];
-}
 
 const BALANCE_MODES = [
   "load",

@@ -7,7 +7,6 @@ import {
   type Endpoint,
   type HttpConfig,
   type OpsEndpoint,
-  type RecycleConfig,
 } from "./config.ts";
 import { refuseOpsConflict, refuseProbeConflict } from "./endpoint-names.ts";
 import { formatAddress } from "./endpoint.ts";
@@ -23,14 +22,12 @@ import {
   type FlagValues,
   type Layer,
 } from "./layers.ts";
-import { OPTIONS } from "./options.ts";
+import { readNumber, refuseNumber } from "./read-number.ts";
 import { resolveEndpoints } from "./resolve-endpoints.ts";
+import { resolveWorkers } from "./resolve-workers.ts";
 import { refuseUnheardProxies } from "./unheard-proxies.ts";
 import { ValueError } from "./value-error.ts";
 import { parseAppServer } from "./values.ts";
-
-/** Less than two reports in a row may be late on any busy machine. */
-const SHORTEST_WORKER_TIMEOUT_MS = 2_000;
 
 /** All the world a configuration is made of. */
 export interface ConfigInput {
@@ -58,22 +55,17 @@ export function resolveConfig(input: ConfigInput): Config {
     refuseUnheardProxies(endpoint, trustedProxies);
     refuseLateHeaders(endpoint, http);
   }
-  const workers = resolveWorkers(layers, input.cpuCount);
   const ops = resolveOps(layers, endpoints);
   return {
     app: resolveApp(layers, input.defaultApp),
     appServer: choose(layers, "app-server")?.value ?? parseAppServer(DEFAULTS.appServer),
-    waitReady: resolveWaitReady(layers, workers),
     startTimeoutMs: readNumber(layers, "start-timeout", DEFAULTS.startTimeoutMs),
     endpoints,
     takeover: resolveTakeover(layers, endpoints),
     ops,
     probe: resolveProbe(layers, endpoints, ops),
-    workers,
-    minReady: resolveMinReady(layers, workers),
+    ...resolveWorkers(layers, input.cpuCount),
     balance: choose(layers, "balance")?.value ?? DEFAULTS.balance,
-    recycle: resolveRecycle(layers, workers),
-    workerTimeoutMs: resolveWorkerTimeout(layers, workers),
     http,
     webSocket: {
       closeCode: choose(layers, "websocket-close-code")?.value ?? DEFAULTS.webSocketCloseCode,
@@ -169,56 +161,6 @@ function refuseDefaultOpsConflict(ops: OpsEndpoint, endpoints: readonly Endpoint
   }
 }
 
-function resolveWorkers(layers: readonly Layer[], cpuCount: number): number {
-  const workers = choose(layers, "workers")?.value ?? DEFAULTS.workers;
-  return workers === "auto" ? Math.max(1, cpuCount) : workers;
-}
-
-function resolveWaitReady(layers: readonly Layer[], workers: number): boolean {
-  const chosen = choose(layers, "wait-ready");
-  if (chosen?.value !== true || workers > 0) return chosen?.value ?? DEFAULTS.waitReady;
-  const reason = "with --workers 0 the app has no process.send() of its own";
-  throw new ValueError("true", reason).at(chosen.layer.describe("wait-ready", "true"));
-}
-
-function resolveMinReady(layers: readonly Layer[], workers: number): number {
-  const most = Math.max(1, workers);
-  const minReady = readNumber(layers, "min-ready", DEFAULTS.minReady);
-  if (minReady <= most) return minReady;
-  throw refuseNumber(
-    layers,
-    "min-ready",
-    `there ${most === 1 ? "is 1 worker" : `are ${most} workers`}`,
-  );
-}
-
-function resolveRecycle(layers: readonly Layer[], workers: number): RecycleConfig {
-  const names = ["max-requests", "max-lifetime", "max-rss"] as const;
-  const given = names.find((name) => readNumber(layers, name, 0) > 0);
-  if (given !== undefined && workers === 0) {
-    throw refuseNumber(layers, given, "with --workers 0 there is no worker to replace");
-  }
-  return {
-    maxRequests: readNumber(layers, "max-requests", DEFAULTS.maxRequests),
-    maxLifetimeMs: readNumber(layers, "max-lifetime", DEFAULTS.maxLifetimeMs),
-    maxRssBytes: readNumber(layers, "max-rss", DEFAULTS.maxRssBytes),
-  };
-}
-
-function resolveWorkerTimeout(layers: readonly Layer[], workers: number): number {
-  const fallback = workers === 0 ? 0 : DEFAULTS.workerTimeoutMs;
-  const timeoutMs = readNumber(layers, "worker-timeout", fallback);
-  if (timeoutMs === 0) return 0;
-  if (workers === 0) {
-    const reason = "with --workers 0 there is no worker to replace";
-    throw refuseNumber(layers, "worker-timeout", reason);
-  }
-  if (timeoutMs >= SHORTEST_WORKER_TIMEOUT_MS) return timeoutMs;
-  const shortest = formatDuration(SHORTEST_WORKER_TIMEOUT_MS);
-  const reason = `expected 0, or at least ${shortest}: workers report once a second`;
-  throw refuseNumber(layers, "worker-timeout", reason);
-}
-
 function resolveHttp(layers: readonly Layer[]): HttpConfig {
   const keepAliveTimeoutMs = readNumber(layers, "keep-alive-timeout", DEFAULTS.keepAliveTimeoutMs);
   const requestTimeoutMs = readNumber(layers, "request-timeout", DEFAULTS.requestTimeoutMs);
@@ -248,30 +190,4 @@ function resolveDrain(layers: readonly Layer[], cwd: string): DrainConfig {
     untilGone: untilGone === undefined ? undefined : resolve(cwd, untilGone),
     gracePeriodMs,
   };
-}
-
-/** Options that are read as numbers. */
-type NumberName =
-  | "min-ready"
-  | "max-requests"
-  | "max-lifetime"
-  | "max-rss"
-  | "start-timeout"
-  | "worker-timeout"
-  | "keep-alive-timeout"
-  | "headers-timeout"
-  | "request-timeout"
-  | "websocket-ping-interval"
-  | "drain-delay"
-  | "grace-period";
-
-function readNumber(layers: readonly Layer[], name: NumberName, fallback: number): number {
-  return choose(layers, name)?.value ?? fallback;
-}
-
-/** Refuses a number that is well-formed, but does not fit the others. */
-function refuseNumber(layers: readonly Layer[], name: NumberName, reason: string): OutriggerError {
-  const layer = layers.find(({ values }) => values.has(name));
-  const text = layer?.values.get(name)?.at(-1) ?? String(OPTIONS[name].default);
-  return new ValueError(text, reason).at(layer?.describe(name, text) ?? `${name} ${text}`);
 }
