@@ -18,7 +18,6 @@ export type ErrorCode =
   | "ERR_USAGE"
   | "ERR_CONFIG"
   | "ERR_ENDPOINT"
-  | "ERR_UNSUPPORTED"
   | "ERR_LISTEN"
   | "ERR_TLS"
   | "ERR_APP"
@@ -30,7 +29,6 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   ERR_USAGE: EXIT_CODES.usage,
   ERR_CONFIG: EXIT_CODES.usage,
   ERR_ENDPOINT: EXIT_CODES.usage,
-  ERR_UNSUPPORTED: EXIT_CODES.usage,
   ERR_LISTEN: EXIT_CODES.startup,
   ERR_TLS: EXIT_CODES.startup,
   ERR_APP: EXIT_CODES.startup,

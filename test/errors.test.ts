@@ -7,7 +7,6 @@ describe("OutriggerError", () => {
     ["ERR_USAGE", EXIT_CODES.usage],
     ["ERR_CONFIG", EXIT_CODES.usage],
     ["ERR_ENDPOINT", EXIT_CODES.usage],
-    ["ERR_UNSUPPORTED", EXIT_CODES.usage],
     ["ERR_LISTEN", EXIT_CODES.startup],
     ["ERR_APP", EXIT_CODES.startup],
     ["ERR_WORKER", EXIT_CODES.startup],
