@@ -4,6 +4,7 @@ import { carry, identify } from "../app/context.ts";
 import type { StreamRequest } from "../app/streams.ts";
 import { serveAppStream } from "./app-stream.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
+import { FrameBudget, FrameFlood } from "./frame-budget.ts";
 import { sayGoodbye } from "./goodbye.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
@@ -33,6 +34,8 @@ interface Conversation {
   streams: number;
   readonly resets: Resets;
   idle: NodeJS.Timeout | undefined;
+  /** Runs from when goodbye was said and no stream is left. */
+  farewell: NodeJS.Timeout | undefined;
 }
 
 /** Serves HTTP/2: each stream is given to `node:http` as a connection of its own. */
@@ -79,11 +82,17 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       streams: 0,
       resets: new Resets(),
       idle: undefined,
+      farewell: undefined,
     };
     conversations.set(socket, conversation);
     const firstMs = isClosing ? GOODBYE_MS : http.headersTimeoutMs;
     waitIdle(socket, conversation, firstMs);
     events.closing(socket, "client");
+    // Our side has ended; the other's is not waited for longer than that.
+    socket.once("finish", () => {
+      const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+      socket.once("close", () => clearTimeout(timer));
+    });
     session.on("error", () => {});
     onSessionFailure(session, (error) => {
       events.closing(socket, "error");
@@ -95,6 +104,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
         if (reason !== undefined) events.ended(socket, reason, error);
       });
     });
+    boundFloods(session);
     session.on("stream", (...[stream, headers, flags, raw]) =>
       serveStream(socket, conversation, { stream, headers, flags, raw }),
     );
@@ -104,6 +114,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     }
     session.once("close", () => {
       clearTimeout(conversation.idle);
+      clearTimeout(conversation.farewell);
       conversations.delete(socket);
       shedding.delete(socket);
     });
@@ -125,18 +136,33 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     reason: "server" | "idle_timeout" | "rebalanced",
   ): void {
     const { session } = conversation;
-    if (conversation.isEnding || session.closed || session.destroyed) return;
-    conversation.isEnding = true;
-    events.closing(socket, reason);
-    // Our side has ended; the other's is not waited for longer than that.
-    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
-    sayGoodbye(session, socket);
+    if (session.destroyed) return;
+    if (!conversation.isEnding && !session.closed) {
+      conversation.isEnding = true;
+      events.closing(socket, reason);
+      sayGoodbye(session, socket);
+    }
+    if (conversation.streams === 0) cutUnlessSending(socket, conversation);
+  }
+
+  /**
+   * A session waits for a request whose headers have begun, and they may never end. What was answered
+   * is not cut, however slowly it is read.
+   */
+  function cutUnlessSending(socket: Socket, conversation: Conversation): void {
+    clearTimeout(conversation.farewell);
+    conversation.farewell = setTimeout(() => {
+      const isBusy = !conversation.session.closed || isWriting(socket);
+      if (isBusy) cutUnlessSending(socket, conversation);
+      else socket.destroy();
+    }, LINGER_MS).unref();
   }
 
   function serveStream(socket: Socket, conversation: Conversation, request: StreamRequest): void {
     const { stream } = request;
     conversation.streams += 1;
     clearTimeout(conversation.idle);
+    clearTimeout(conversation.farewell);
     stream.once("close", () => {
       if (stream.rstCode === http2.constants.NGHTTP2_CANCEL)
         conversation.resets.count(performance.now());
@@ -144,6 +170,8 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       if (conversation.session.destroyed) return;
       conversation.streams -= 1;
       if (conversation.streams > 0) return;
+      if (conversation.isEnding || conversation.session.closed)
+        return cutUnlessSending(socket, conversation);
       waitIdle(socket, conversation, isClosing ? GOODBYE_MS : http.keepAliveTimeoutMs);
     });
     answer(socket, request);
@@ -165,7 +193,8 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       events.rejected(refusal.reason);
       events.refused({ refusal, socket, line: readStreamLine(headers), bytesSent: 0 });
       stream.on("error", () => {});
-      stream.respond({ ":status": refusal.status }, { endStream: true });
+      // Its client may have taken it back in the same breath.
+      if (!stream.destroyed) stream.respond({ ":status": refusal.status }, { endStream: true });
       return;
     }
     const below = new StreamSocket(stream, head, socket);
@@ -200,6 +229,24 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
+}
+
+/** Ends a session that wants acknowledgements all the time; Node only minds those that are not taken. */
+function boundFloods(session: ServerHttp2Session): void {
+  const budget = new FrameBudget(performance.now());
+  const spend = (): void => {
+    if (session.destroyed || budget.spend(performance.now())) return;
+    const { NGHTTP2_ENHANCE_YOUR_CALM } = http2.constants;
+    session.destroy(new FrameFlood(), NGHTTP2_ENHANCE_YOUR_CALM);
+  };
+  session.on("ping", spend).on("remoteSettings", spend);
+}
+
+/** Whether bytes were given to the kernel that it has not taken yet; Node has no public name for it. */
+function isWriting(socket: Socket): boolean {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (typeof handle !== "object" || handle === null) return false;
+  return Number(Reflect.get(handle, "writeQueueSize") ?? 0) > 0;
 }
 
 /** The connection of a stream. */

@@ -8,6 +8,8 @@ import { identify } from "../app/context.ts";
 import { beginRequest } from "../app/identity.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { findExcess, limitBody } from "./excess.ts";
+import { BehindResponses } from "./behind-responses.ts";
+import { findFault } from "./fault.ts";
 import { answerAndHangUp } from "./hang-up.ts";
 import { IdleTimeouts } from "./idle-timeouts.ts";
 import { measureBytes } from "./measure-bytes.ts";
@@ -15,7 +17,6 @@ import { NumberedRequest } from "./numbered-request.ts";
 import { readParseFailure } from "./parse-failure.ts";
 import { readPreface } from "./preface.ts";
 import {
-  BAD_REQUEST,
   BODY_TOO_LARGE,
   EXPECTATION_FAILED,
   formatRefusal,
@@ -45,6 +46,7 @@ export function createNodeEngine(
   const sockets = new Set<Socket>();
   /** Connections whose next request is to be the last. */
   const shedding = new Set<Socket>();
+  const behindResponses = new BehindResponses();
   let isClosing = false;
   let mustCloseIdle = false;
 
@@ -106,7 +108,7 @@ export function createNodeEngine(
     const { socket } = request;
     // What still comes behind an answer of ours is for nobody.
     if (socket.writableEnded) return;
-    const refusal = lacksHost(request) ? BAD_REQUEST : findExcess(request, limits);
+    const refusal = findFault(request) ?? findExcess(request, limits);
     if (refusal !== undefined) return refuse(refusal, request, response);
     events.requestStarted(socket);
     response.isOpen = true;
@@ -184,27 +186,28 @@ export function createNodeEngine(
   }
 
   function onClientError(error: Error, socket: Duplex): void {
-    // It was answered already, and goes on sending.
-    if (socket.writableEnded) return;
+    // It was answered already, or is going to be, and goes on sending.
+    if (socket.writableEnded || behindResponses.isWaiting(socket)) return;
     const preface = onPreface && readPreface(error, socket);
     if (preface !== undefined && socket instanceof Socket) return onPreface?.(socket, preface);
     const failure = readParseFailure(error);
-    if (failure === undefined || !socket.writable || isAnswering(socket)) {
+    const response = responseOn(socket);
+    const isWhole = response instanceof TimedResponse && response.req.complete;
+    if (failure === undefined || !socket.writable || (isAnswering(socket) && !isWhole)) {
       socket.destroy();
       return;
     }
-    const { refusal, line } = failure;
-    const response = responseOn(socket);
     // The rest of a request that the app has already; whoever hangs up within it has given it up.
-    if (response instanceof TimedResponse && !response.req.complete) {
-      if (failure.isCutOff) socket.destroy();
-      else cutShort(refusal, response, response.req.socket);
-      return;
+    if (response instanceof TimedResponse && !isWhole) {
+      if (failure.isCutOff) return void socket.destroy();
+      return cutShort(failure.refusal, response, response.req.socket);
     }
-    events.rejected(refusal.reason);
-    const answer = formatRefusal(refusal);
-    answerAndHangUp(socket, answer);
-    events.refused({ refusal, socket, line, bytesSent: answer.length });
+    behindResponses.run(socket, () => {
+      events.rejected(failure.refusal.reason);
+      const answer = socket.writable ? formatRefusal(failure.refusal) : "";
+      if (answer !== "") answerAndHangUp(socket, answer);
+      events.refused({ ...failure, socket, bytesSent: answer.length });
+    });
   }
 
   const server = http.createServer(
@@ -218,7 +221,9 @@ export function createNodeEngine(
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       requireHostHeader: false,
       shouldUpgradeCallback: (request) =>
-        upgrade !== undefined && !lacksHost(request) && (app.wantsUpgrade?.(request) ?? true),
+        upgrade !== undefined &&
+        findFault(request) === undefined &&
+        (app.wantsUpgrade?.(request) ?? true),
     },
     onRequest,
   );
@@ -234,7 +239,7 @@ export function createNodeEngine(
     if (isOurs && findExcess(request, limits) === undefined) response.writeContinue();
     onRequest(request, response);
   });
-  const { upgrade } = app;
+  const { connect, upgrade } = app;
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
       const refusal = findExcess(request, limits);
@@ -248,7 +253,6 @@ export function createNodeEngine(
     });
   }
   const idleTimeouts = new IdleTimeouts(server.keepAliveTimeout + server.keepAliveTimeoutBuffer);
-  const { connect } = app;
   // Without a listener node:http would hang up, and nobody would count it.
   server.on("connect", (request, socket, head) => {
     if (connect === undefined) return refuseUpgrade(TUNNEL_REFUSED, request);
@@ -293,9 +297,4 @@ export function createNodeEngine(
       server.close();
     },
   };
-}
-
-/** HTTP/1.1 wants one in every request (RFC 9112, section 3.2). */
-function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
-  return headers.host === undefined && httpVersion === "1.1";
 }

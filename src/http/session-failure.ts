@@ -1,6 +1,7 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { RejectReason } from "../counters.ts";
 import { errnoOf } from "../errors.ts";
+import { FRAME_FLOOD } from "./frame-budget.ts";
 import { RESET_BURST, RESETS_PER_SECOND } from "./session-limits.ts";
 
 /** How a session stood when it was ended. */
@@ -36,7 +37,7 @@ function isSessionFailure(error: unknown): error is Error {
 /** Why we ended a session of HTTP/2, if it was us: a peer that says goodbye with an error of its own was not refused. */
 export function readSessionFailure(error: Error, state: SessionState): RejectReason | undefined {
   const code = errnoOf(error);
-  if (code === "ERR_HTTP2_TOO_MANY_INVALID_FRAMES") return "flood";
+  if (code === "ERR_HTTP2_TOO_MANY_INVALID_FRAMES" || code === FRAME_FLOOD) return "flood";
   if (code !== "ERR_HTTP2_ERROR") return undefined;
   if ("errno" in error && FLOODS.includes(error.errno)) return "flood";
   // For these two nghttp2 has no words of their own.

@@ -12,6 +12,7 @@ import { serveCode } from "../helpers/app-file.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { request } from "../helpers/http.ts";
 import { get, openSession, read } from "../helpers/http2-client.ts";
+import { frame, FRAME, headers, session as sessionBytes } from "../helpers/http2-frames.ts";
 import { needs } from "../helpers/needs.ts";
 import { startNginx } from "../helpers/nginx.ts";
 import { portOf } from "../helpers/program.ts";
@@ -242,6 +243,16 @@ describe("HTTP/2 in plain text", () => {
     assert.equal(await sum("outrigger_endpoint_connections_rejected_total", rejected), 1);
   });
 
+  it("does not wait for a client that says goodbye and stays", async (t) => {
+    const serving = await serveApp(t, "hello.mjs");
+    const client = await RawClient.open(t, { path: serving.socketPath });
+    client.send(
+      sessionBytes(frame({ type: FRAME.GOAWAY, payload: Buffer.alloc(8) })).toString("latin1"),
+    );
+    await client.ended();
+    await closedFor(serving, "client", 1);
+  });
+
   it("drains: GOAWAY at once, streams finish", async (t) => {
     const serving = await serveApp(t, "hello.mjs");
     const session = openSession(t, serving.socketPath);
@@ -294,6 +305,16 @@ describe("HTTP/2 in plain text", () => {
     assert.ok(all.length > LARGE_BYTES, `${all.length} bytes`);
     assert.ok(all.includes(`${GOAWAY}\0\0\0\x01\0\0\0\0`));
     client.socket.destroy();
+    assert.deepEqual(await serving.program.exit(), STOPPED);
+    await assertGone(serving);
+  });
+
+  it("drains without waiting for headers that have begun", async (t) => {
+    const serving = await serveApp(t, "hello.mjs", { args: ["--grace-period", "60s"] });
+    const client = await RawClient.open(t, { path: serving.socketPath });
+    client.send(sessionBytes(headers(1), headers(3, { flags: 0 })).toString("latin1"));
+    await client.until(/hello\n/);
+    serving.program.signal("SIGTERM");
     assert.deepEqual(await serving.program.exit(), STOPPED);
     await assertGone(serving);
   });
