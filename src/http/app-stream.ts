@@ -1,10 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { constants, type ServerHttp2Stream } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { requestIdOf } from "../app/request-id.ts";
 import type { StreamHandler, StreamRequest } from "../app/streams.ts";
 import { countWritten } from "./count-written.ts";
+import { ENHANCE_YOUR_CALM, NO_ERROR } from "./http2-codes.ts";
 import type { RequestLimits } from "../config/limits.ts";
 import { http } from "../node-http.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -64,7 +65,7 @@ export function serveAppStream(
       events.rejected(refusal.reason);
       // To the app its client is gone: a second answer beside its own would be an error of its.
       if (stream.headersSent) stream.destroy(new Error("The request is too large"));
-      else stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      else stream.close(ENHANCE_YOUR_CALM);
     });
   }
   headers["x-request-id"] = requestIdOf(request);
@@ -95,7 +96,7 @@ function refuse(stream: ServerHttp2Stream, { status }: Refusal): void {
   stream.respond({ ":status": status }, { endStream: true });
   // What still comes is of no use, but a peer that sends it must get to read our answer.
   stream.resume();
-  const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref();
+  const timer = setTimeout(() => stream.close(NO_ERROR), LINGER_MS).unref();
   stream.once("close", () => clearTimeout(timer));
 }
 

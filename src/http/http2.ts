@@ -1,4 +1,4 @@
-import http2, { type ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { carry, identify } from "../app/context.ts";
 import type { StreamRequest } from "../app/streams.ts";
@@ -6,6 +6,8 @@ import { serveAppStream } from "./app-stream.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { FrameBudget, FrameFlood } from "./frame-budget.ts";
 import { sayGoodbye } from "./goodbye.ts";
+import { CANCEL, END_STREAM, ENHANCE_YOUR_CALM } from "./http2-codes.ts";
+import { loadHttp2 } from "./load-http2.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
 import { BAD_REQUEST, TUNNEL_REFUSED } from "./refusal.ts";
@@ -67,7 +69,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       shed() {},
     },
   });
-  const server = http2.createServer({
+  const server = loadHttp2().createServer({
     ...limitSessions(options.limits),
     ...(handler !== undefined && { maxSessionMemory: APP_STREAMS_MEMORY_MB }),
   });
@@ -164,8 +166,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     clearTimeout(conversation.idle);
     clearTimeout(conversation.farewell);
     stream.once("close", () => {
-      if (stream.rstCode === http2.constants.NGHTTP2_CANCEL)
-        conversation.resets.count(performance.now());
+      if (stream.rstCode === CANCEL) conversation.resets.count(performance.now());
       // They all end with their session: that so many were open may be why.
       if (conversation.session.destroyed) return;
       conversation.streams -= 1;
@@ -185,7 +186,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
   function answer(socket: Socket, asked: StreamRequest): void {
     const { stream, headers, flags, raw } = asked;
     if (handler !== undefined) return serveAppStream(options, { socket, asked, handler });
-    const hasBody = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) === 0;
+    const hasBody = (flags & END_STREAM) === 0;
     const isTunnel = headers[":method"] === "CONNECT";
     const head = isTunnel ? undefined : writeRequestHead({ headers, raw, hasBody });
     if (head === undefined) {
@@ -236,8 +237,7 @@ function boundFloods(session: ServerHttp2Session): void {
   const budget = new FrameBudget(performance.now());
   const spend = (): void => {
     if (session.destroyed || budget.spend(performance.now())) return;
-    const { NGHTTP2_ENHANCE_YOUR_CALM } = http2.constants;
-    session.destroy(new FrameFlood(), NGHTTP2_ENHANCE_YOUR_CALM);
+    session.destroy(new FrameFlood(), ENHANCE_YOUR_CALM);
   };
   session.on("ping", spend).on("remoteSettings", spend);
 }

@@ -1,6 +1,6 @@
-import http2 from "node:http2";
 import type { Http2Server, OutgoingHttpHeaders, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { loadHttp2 } from "./load-http2.ts";
 import type { Refusal } from "./refusal.ts";
 import { readStreamLine, type RequestLine } from "./request-line.ts";
 import { SESSION_BOUNDS } from "./session-limits.ts";
@@ -46,7 +46,7 @@ export function refuseSession(
   };
   // Who ends its side ends the session: there is nothing left that it could be told.
   socket.allowHalfOpen = false;
-  server ??= http2.createServer(SESSION_BOUNDS);
+  server ??= loadHttp2().createServer(SESSION_BOUNDS);
   // It comes within the next call.
   server.once("session", adopt);
   server.emit("connection", socket);

@@ -1,6 +1,7 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./http2-codes.ts";
 import type { RequestHead } from "./request-head.ts";
 import { ResponseDecoder, type Fields } from "./response-decoder.ts";
 
@@ -147,8 +148,7 @@ export class StreamSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (this.#isAnswered) this.#closeSoon();
     else if (!this.#stream.destroyed) {
-      const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
-      this.#stream.close(error === null ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+      this.#stream.close(error === null ? CANCEL : INTERNAL_ERROR);
     }
     done(error);
   }
@@ -160,7 +160,7 @@ export class StreamSocket extends Duplex {
     this.#isClosingSoon = true;
     const cut = (): void => {
       this.#isCut = true;
-      stream.close(constants.NGHTTP2_NO_ERROR);
+      stream.close(NO_ERROR);
       // It closes once what has come of the request is read, by whomever.
       stream.resume();
     };
@@ -173,7 +173,7 @@ export class StreamSocket extends Duplex {
       this.#stream.sendTrailers(this.#responseTrailers);
     } catch {
       // HTTP/2 forbids what HTTP/1.1 let pass; there is nobody to tell but the peer.
-      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      this.#stream.close(INTERNAL_ERROR);
     }
   }
 

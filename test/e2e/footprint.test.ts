@@ -6,10 +6,10 @@ import { serveCode } from "../helpers/app-file.ts";
 const LOADED = "module.exports = (req, res) => res.end(JSON.stringify(process.moduleLoadList));\n";
 
 describe("a worker", () => {
-  it("has not loaded Node's HTTP client for an app that does not use it", async (t) => {
+  it("has loaded neither Node's HTTP client nor its HTTP/2 before somebody uses them", async (t) => {
     const { request } = await serveCode(t, LOADED, { file: "app.cjs" });
     const loaded = (await request({})).text();
     assert.match(loaded, /NativeModule http\b/);
-    assert.doesNotMatch(loaded, /undici/);
+    assert.doesNotMatch(loaded, /undici|http2/);
   });
 });
