@@ -4,9 +4,9 @@ import { carry, identify } from "../app/context.ts";
 import type { StreamRequest } from "../app/streams.ts";
 import { serveAppStream } from "./app-stream.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
-import { FrameBudget, FrameFlood } from "./frame-budget.ts";
+import { boundFloods } from "./frame-budget.ts";
 import { sayGoodbye } from "./goodbye.ts";
-import { CANCEL, END_STREAM, ENHANCE_YOUR_CALM } from "./http2-codes.ts";
+import { CANCEL, END_STREAM } from "./http2-codes.ts";
 import { loadHttp2 } from "./load-http2.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
@@ -230,16 +230,6 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       server.close();
     },
   };
-}
-
-/** Ends a session that wants acknowledgements all the time; Node only minds those that are not taken. */
-function boundFloods(session: ServerHttp2Session): void {
-  const budget = new FrameBudget(performance.now());
-  const spend = (): void => {
-    if (session.destroyed || budget.spend(performance.now())) return;
-    session.destroy(new FrameFlood(), ENHANCE_YOUR_CALM);
-  };
-  session.on("ping", spend).on("remoteSettings", spend);
 }
 
 /** Whether bytes were given to the kernel that it has not taken yet; Node has no public name for it. */

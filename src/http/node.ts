@@ -8,7 +8,6 @@ import { identify } from "../app/context.ts";
 import { beginRequest } from "../app/identity.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { findExcess, limitBody } from "./excess.ts";
-import { BehindResponses } from "./behind-responses.ts";
 import { findFault } from "./fault.ts";
 import { answerAndHangUp } from "./hang-up.ts";
 import { IdleTimeouts } from "./idle-timeouts.ts";
@@ -23,6 +22,7 @@ import {
   TUNNEL_REFUSED,
   type Refusal,
 } from "./refusal.ts";
+import { Refuser } from "./refuser.ts";
 import { isAnswering, isSending, responseOn } from "./response-on.ts";
 
 /** How often header and request timeouts are looked at. */
@@ -46,7 +46,7 @@ export function createNodeEngine(
   const sockets = new Set<Socket>();
   /** Connections whose next request is to be the last. */
   const shedding = new Set<Socket>();
-  const behindResponses = new BehindResponses();
+  const refuser = new Refuser(events);
   let isClosing = false;
   let mustCloseIdle = false;
 
@@ -109,7 +109,7 @@ export function createNodeEngine(
     // What still comes behind an answer of ours is for nobody.
     if (socket.writableEnded) return;
     const refusal = findFault(request) ?? findExcess(request, limits);
-    if (refusal !== undefined) return refuse(refusal, request, response);
+    if (refusal !== undefined) return refuser.refuse(refusal, request, response);
     events.requestStarted(socket);
     response.isOpen = true;
     const isPipelined = response.socket === null;
@@ -135,33 +135,6 @@ export function createNodeEngine(
     response.end();
   }
 
-  /** A request that is none, or too much of one; node:http would answer it by itself, and nobody would count it. */
-  function refuse(refusal: Refusal, request: IncomingMessage, response: TimedResponse): void {
-    const { socket } = request;
-    events.rejected(refusal.reason);
-    const tell = (bytesSent: number): void =>
-      events.refused({
-        refusal,
-        socket,
-        request,
-        bytesSent,
-        durationSeconds: (performance.now() - response.startedAt) / 1_000,
-      });
-    // Its body is of no use, but a peer that sends it must get to read our answer.
-    request.resume();
-    if (response.socket === socket) {
-      const answer = formatRefusal(refusal);
-      answerAndHangUp(socket, answer);
-      tell(answer.length);
-      return;
-    }
-    // Responses to what was asked before come first.
-    response.on("close", () => tell(measureBytes(socket)));
-    response.shouldKeepAlive = false;
-    response.statusCode = refusal.status;
-    response.end();
-  }
-
   /** Answers in the place of the app, if it has not begun to; to the app its client is gone. */
   function cutShort(refusal: Refusal, response: TimedResponse, socket: Socket): void {
     events.rejected(refusal.reason);
@@ -177,17 +150,9 @@ export function createNodeEngine(
     socket.once("close", () => response.destroy());
   }
 
-  function refuseUpgrade(refusal: Refusal, request: IncomingMessage): void {
-    const { socket } = request;
-    const answer = formatRefusal(refusal);
-    events.rejected(refusal.reason);
-    events.refused({ refusal, socket, request, bytesSent: answer.length });
-    answerAndHangUp(socket, answer);
-  }
-
   function onClientError(error: Error, socket: Duplex): void {
     // It was answered already, or is going to be, and goes on sending.
-    if (socket.writableEnded || behindResponses.isWaiting(socket)) return;
+    if (socket.writableEnded || refuser.isWaiting(socket)) return;
     const preface = onPreface && readPreface(error, socket);
     if (preface !== undefined && socket instanceof Socket) return onPreface?.(socket, preface);
     const failure = readParseFailure(error);
@@ -202,12 +167,7 @@ export function createNodeEngine(
       if (failure.isCutOff) return void socket.destroy();
       return cutShort(failure.refusal, response, response.req.socket);
     }
-    behindResponses.run(socket, () => {
-      events.rejected(failure.refusal.reason);
-      const answer = socket.writable ? formatRefusal(failure.refusal) : "";
-      if (answer !== "") answerAndHangUp(socket, answer);
-      events.refused({ ...failure, socket, bytesSent: answer.length });
-    });
+    refuser.refuseUnread(failure, socket);
   }
 
   const server = http.createServer(
@@ -231,7 +191,7 @@ export function createNodeEngine(
   // We count them ourselves: node:http would leave out what is above its limit, and tell nobody.
   server.maxHeadersCount = 0;
   server.on("checkExpectation", (request, response) =>
-    refuse(EXPECTATION_FAILED, request, response),
+    refuser.refuse(EXPECTATION_FAILED, request, response),
   );
   // Who waits for a word before it sends a body is told that it is too large instead.
   server.on("checkContinue", (request, response) => {
@@ -243,7 +203,7 @@ export function createNodeEngine(
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
       const refusal = findExcess(request, limits);
-      if (refusal !== undefined) return refuseUpgrade(refusal, request);
+      if (refusal !== undefined) return refuser.refuseConnection(refusal, request.socket, request);
       beginRequest(request, false);
       request.isHanded = true;
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
@@ -255,7 +215,8 @@ export function createNodeEngine(
   const idleTimeouts = new IdleTimeouts(server.keepAliveTimeout + server.keepAliveTimeoutBuffer);
   // Without a listener node:http would hang up, and nobody would count it.
   server.on("connect", (request, socket, head) => {
-    if (connect === undefined) return refuseUpgrade(TUNNEL_REFUSED, request);
+    if (connect === undefined)
+      return refuser.refuseConnection(TUNNEL_REFUSED, request.socket, request);
     socket.on("error", () => socket.destroy());
     connect(request, socket, head);
   });

@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { HttpVersions } from "../config/config.ts";
-import { answerAndHangUp } from "./hang-up.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { lookAtFirstBytes } from "./first-bytes.ts";
 import { createHttp2Engine } from "./http2.ts";
 import { createNodeEngine } from "./node.ts";
 import { isPreface, moveConnection } from "./preface.ts";
-import { formatRefusal, REQUEST_TIMEOUT, WRONG_VERSION, type Refusal } from "./refusal.ts";
+import { REQUEST_TIMEOUT, WRONG_VERSION } from "./refusal.ts";
+import { Refuser } from "./refuser.ts";
 
 const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
   auto: ["h2", "http/1.1"],
@@ -31,6 +31,7 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
   /** Most endpoints never see such a connection. */
   let second: HttpEngine | undefined;
   let isClosing = false;
+  const refuser = new Refuser(options.events);
 
   function serveSecond(socket: Socket): void {
     if (second === undefined) {
@@ -65,19 +66,12 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
       socket.off("close", forget);
       if (verdict === "2") serveSecond(socket);
       else if (verdict === "check") first.serve(socket);
-      else refuse(socket, WRONG_VERSION);
+      else refuser.refuseConnection(WRONG_VERSION, socket);
     }
     function giveUp(): void {
       stop();
-      refuse(socket, REQUEST_TIMEOUT);
+      refuser.refuseConnection(REQUEST_TIMEOUT, socket);
     }
-  }
-
-  function refuse(socket: Socket, refusal: Refusal): void {
-    const answer = formatRefusal(refusal);
-    options.events.rejected(refusal.reason);
-    answerAndHangUp(socket, answer);
-    options.events.refused({ refusal, socket, bytesSent: answer.length });
   }
 
   const checkLine = `GET ${options.checkTarget} HTTP/1.1\r\n`;
