@@ -1,8 +1,10 @@
+import { createServer } from "node:http";
+import sirv from "sirv";
 import { WebSocketServer } from "ws";
 import { parts } from "./told.mjs";
 
-// Without a server it makes one, which answers requests that are no upgrades with 426.
-const sockets = new WebSocketServer({ port: Number(process.env.PORT || 3000) });
+const server = createServer(sirv(`${import.meta.dirname}/public`));
+const sockets = new WebSocketServer({ server, path: "/socket" });
 sockets.on("connection", (socket, request) => {
   socket.on("message", async (message) => {
     const text = new TextDecoder().decode(message);
@@ -12,3 +14,4 @@ sockets.on("connection", (socket, request) => {
     socket.close();
   });
 });
+server.listen(process.env.PORT || 3000);

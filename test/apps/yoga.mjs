@@ -1,5 +1,6 @@
 import { createSchema, createYoga } from "graphql-yoga";
 import { createServer } from "node:http";
+import sirv from "sirv";
 import { parts } from "./told.mjs";
 
 const yoga = createYoga({
@@ -20,4 +21,8 @@ const yoga = createYoga({
     },
   }),
 });
-createServer(yoga).listen(process.env.PORT || 3000);
+const files = sirv(`${import.meta.dirname}/public`);
+createServer((req, res) => {
+  if (req.url.startsWith(yoga.graphqlEndpoint)) yoga(req, res);
+  else files(req, res);
+}).listen(process.env.PORT || 3000);
