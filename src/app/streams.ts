@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { IncomingMessage } from "node:http";
 import type { Server } from "node:net";
 import type { Logger } from "../log/logger.ts";
+import { answerStream } from "./answer-stream.ts";
 import { logFailure } from "./node.ts";
 
 /** A stream of HTTP/2 that asks for something, as Node gives it. */
@@ -34,6 +35,8 @@ export function adaptStreams(server: Server, log: Logger): StreamHandler {
     handle({ stream, headers, flags, raw }, request) {
       // As with any other request, a client that leaves must not end the worker.
       stream.on("error", () => {});
+      // It has left already: an app's answer would throw.
+      if (stream.closed) return;
       try {
         server.emit("stream", stream, headers, flags, raw);
       } catch (error) {
@@ -41,7 +44,7 @@ export function adaptStreams(server: Server, log: Logger): StreamHandler {
         if (stream.destroyed) return;
         // Half an answer must not pass for a whole one: on Node 24 a stream that is closed, with whatever code, ends.
         if (stream.headersSent) stream.destroy(new Error("The app failed"));
-        else stream.respond({ ":status": 500 }, { endStream: true });
+        else answerStream(stream, { ":status": 500 });
       }
     },
   };

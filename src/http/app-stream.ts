@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
+import { answerStream } from "../app/answer-stream.ts";
 import { requestIdOf } from "../app/request-id.ts";
 import type { StreamHandler, StreamRequest } from "../app/streams.ts";
 import { countWritten } from "./count-written.ts";
@@ -92,8 +93,7 @@ function describe(socket: Socket, { headers, raw }: StreamRequest): IncomingMess
 
 /** Answers in the place of the app, which was not given the stream. */
 function refuse(stream: ServerHttp2Stream, { status }: Refusal): void {
-  stream.on("error", () => {});
-  stream.respond({ ":status": status }, { endStream: true });
+  answerStream(stream, { ":status": status });
   // What still comes is of no use, but a peer that sends it must get to read our answer.
   stream.resume();
   const timer = setTimeout(() => stream.close(NO_ERROR), LINGER_MS).unref();

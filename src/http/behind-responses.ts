@@ -13,7 +13,8 @@ export class BehindResponses {
   /** Calls `answer` once no response is under way: at once, if there is none. */
   run(socket: Duplex, answer: () => void): void {
     const before = responseOn(socket);
-    if (before === undefined) return answer();
+    // A connection that has closed keeps the response it had.
+    if (before === undefined || socket.destroyed) return answer();
     this.#waiting.add(socket);
     before.once("close", () => this.run(socket, answer));
   }

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 export interface FirstBytesOptions<Verdict> {
   /** Judges all that has come so far; undefined wants more. */
   readonly judge: (bytes: Buffer) => Verdict | undefined;
-  /** Told the verdict; what was read is back in the socket. */
-  readonly decided: (verdict: Verdict) => void;
+  /** Told the verdict, and by which bytes; they are back in the socket. */
+  readonly decided: (verdict: Verdict, bytes: Buffer) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ export function lookAtFirstBytes<Verdict>(
     }
     stop();
     socket.unshift(bytes);
-    decided(verdict);
+    decided(verdict, bytes);
   };
   const onEnd = (): void => void socket.destroy();
   const onError = (): void => void socket.destroy();

@@ -1,12 +1,13 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { answerStream } from "../app/answer-stream.ts";
 import { carry, identify } from "../app/context.ts";
 import type { StreamRequest } from "../app/streams.ts";
 import { serveAppStream } from "./app-stream.ts";
 import type { EngineOptions, HttpEngine } from "./engine.ts";
 import { boundFloods } from "./frame-budget.ts";
 import { sayGoodbye } from "./goodbye.ts";
-import { CANCEL, END_STREAM } from "./http2-codes.ts";
+import { END_STREAM, NO_ERROR } from "./http2-codes.ts";
 import { loadHttp2 } from "./load-http2.ts";
 import { createNodeEngine } from "./node.ts";
 import { writeRequestHead } from "./request-head.ts";
@@ -166,7 +167,8 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
     clearTimeout(conversation.idle);
     clearTimeout(conversation.farewell);
     stream.once("close", () => {
-      if (stream.rstCode === CANCEL) conversation.resets.count(performance.now());
+      if (stream.aborted || stream.rstCode !== NO_ERROR)
+        conversation.resets.count(performance.now());
       // They all end with their session: that so many were open may be why.
       if (conversation.session.destroyed) return;
       conversation.streams -= 1;
@@ -193,9 +195,7 @@ export function createHttp2Engine(options: EngineOptions): HttpEngine {
       const refusal = isTunnel ? TUNNEL_REFUSED : BAD_REQUEST;
       events.rejected(refusal.reason);
       events.refused({ refusal, socket, line: readStreamLine(headers), bytesSent: 0 });
-      stream.on("error", () => {});
-      // Its client may have taken it back in the same breath.
-      if (!stream.destroyed) stream.respond({ ":status": refusal.status }, { endStream: true });
+      answerStream(stream, { ":status": refusal.status });
       return;
     }
     const below = new StreamSocket(stream, head, socket);

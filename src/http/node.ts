@@ -196,14 +196,16 @@ export function createNodeEngine(
   // Who waits for a word before it sends a body is told that it is too large instead.
   server.on("checkContinue", (request, response) => {
     const isOurs = app.answersExpectations !== true;
-    if (isOurs && findExcess(request, limits) === undefined) response.writeContinue();
+    const isWelcome = (findFault(request) ?? findExcess(request, limits)) === undefined;
+    if (isOurs && isWelcome) response.writeContinue();
     onRequest(request, response);
   });
   const { connect, upgrade } = app;
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
       const refusal = findExcess(request, limits);
-      if (refusal !== undefined) return refuser.refuseConnection(refusal, request.socket, request);
+      if (refusal !== undefined)
+        return refuser.refuseConnection(refusal, request.socket, { request });
       beginRequest(request, false);
       request.isHanded = true;
       // To node:http the connection is the app's, which may not listen: a peer that resets would end the worker.
@@ -216,7 +218,7 @@ export function createNodeEngine(
   // Without a listener node:http would hang up, and nobody would count it.
   server.on("connect", (request, socket, head) => {
     if (connect === undefined)
-      return refuser.refuseConnection(TUNNEL_REFUSED, request.socket, request);
+      return refuser.refuseConnection(TUNNEL_REFUSED, request.socket, { request });
     socket.on("error", () => socket.destroy());
     connect(request, socket, head);
   });

@@ -7,6 +7,7 @@ import { createHttp2Engine } from "./http2.ts";
 import { createNodeEngine } from "./node.ts";
 import { isPreface, moveConnection } from "./preface.ts";
 import { REQUEST_TIMEOUT, WRONG_VERSION } from "./refusal.ts";
+import { readRequestLine } from "./request-line.ts";
 import { Refuser } from "./refuser.ts";
 
 const ALPN: Readonly<Record<HttpVersions, readonly string[]>> = {
@@ -61,12 +62,15 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
     function forget(): void {
       clearTimeout(timer);
     }
-    function decided(verdict: "1" | "2" | "check"): void {
+    function decided(verdict: "1" | "2" | "check", bytes: Buffer): void {
       clearTimeout(timer);
       socket.off("close", forget);
       if (verdict === "2") serveSecond(socket);
       else if (verdict === "check") first.serve(socket);
-      else refuser.refuseConnection(WRONG_VERSION, socket);
+      else
+        refuser.refuseConnection(WRONG_VERSION, socket, {
+          line: readRequestLine(bytes.toString("latin1")),
+        });
     }
     function giveUp(): void {
       stop();
@@ -89,7 +93,8 @@ export function createEngine(versions: HttpVersions, options: EngineOptions): Ht
       if (!(socket instanceof TLSSocket)) {
         if (versions === "auto") first.serve(socket);
         else serveByBytes(socket);
-      } else if (versions === "2" || socket.alpnProtocol === "h2") serveSecond(socket);
+      } else if (socket.alpnProtocol === "h2") serveSecond(socket);
+      else if (versions === "2") refuser.refuseConnection(WRONG_VERSION, socket);
       else first.serve(socket);
     },
     announceClose() {

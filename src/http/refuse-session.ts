@@ -1,5 +1,6 @@
 import type { Http2Server, OutgoingHttpHeaders, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { answerStream } from "../app/answer-stream.ts";
 import { loadHttp2 } from "./load-http2.ts";
 import type { Refusal } from "./refusal.ts";
 import { readStreamLine, type RequestLine } from "./request-line.ts";
@@ -32,9 +33,8 @@ export function refuseSession(
     session.on("error", () => {});
     session.on("stream", (stream, headers) => {
       tell(readStreamLine(headers));
-      stream.on("error", () => {});
+      answerStream(stream, head);
       if (stream.destroyed) return;
-      stream.respond(head, { endStream: true });
       // Its body is of no use.
       stream.resume();
       session.close();

@@ -7,13 +7,16 @@ import type { EngineEvents } from "./engine.ts";
 import { answerAndHangUp } from "./hang-up.ts";
 import { measureBytes } from "./measure-bytes.ts";
 import type { ParseFailure } from "./parse-failure.ts";
-import { formatRefusal, type Refusal } from "./refusal.ts";
+import { formatRefusal, type Refusal, type Refused } from "./refusal.ts";
 
 /** The response to a request that the app is not given. */
 interface UnusedResponse extends ServerResponse {
   /** On the clock of `performance.now()`. */
   readonly startedAt: number;
 }
+
+/** What is known of what was asked. */
+type Asked = Pick<Refused, "request" | "line">;
 
 /** Answers in the place of the app what the app is never given, hangs up, and tells of it. */
 export class Refuser {
@@ -57,11 +60,11 @@ export class Refuser {
   }
 
   /** Answers on a connection that node:http does not have, or has given away with a request. */
-  refuseConnection(refusal: Refusal, socket: Socket, request?: IncomingMessage): void {
+  refuseConnection(refusal: Refusal, socket: Socket, asked: Asked = {}): void {
     const answer = formatRefusal(refusal);
     this.#events.rejected(refusal.reason);
     answerAndHangUp(socket, answer);
-    this.#events.refused({ refusal, socket, request, bytesSent: answer.length });
+    this.#events.refused({ ...asked, refusal, socket, bytesSent: answer.length });
   }
 
   /** Answers what could not be read, behind the responses to what was asked before. */

@@ -40,7 +40,7 @@ export function turnAway(socket: Socket, options: TurnAwayOptions): void {
   const inSession = (): void => refuseSession(socket, OVERLOADED, tell);
   const { versions } = options;
   if (socket instanceof TLSSocket) {
-    if (versions === "2" || socket.alpnProtocol === "h2") inSession();
+    if (socket.alpnProtocol === "h2") inSession();
     else inText();
   } else if (versions === "1") inText();
   else askVersion(socket, { inText, inSession, gone: tell });

@@ -308,6 +308,11 @@ const FIELDS: Table = {
     ending: { kind: "nothing" },
     refused: 1,
   },
+  "a tunnel that is taken back at once, without an error": {
+    bytes: session(headers(1, { fields: [[":method", "CONNECT"], [":authority", "y:1"]] }), numberFrame(FRAME.RST_STREAM, 1, 0)),
+    ending: { kind: "nothing" },
+    refused: 1,
+  },
   "a request that is taken back at once": {
     bytes: session(headers(1), numberFrame(FRAME.RST_STREAM, 1, 8)),
     ending: { kind: "nothing" },
