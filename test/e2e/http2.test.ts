@@ -488,7 +488,7 @@ describe("HTTP/2 by choice", () => {
       "--listen",
       `127.0.0.1:0?name=http-${http}&${tlsQuery(pair)}&http=${http}`,
     ]);
-    const { program } = await serveApp(t, "hello.mjs", { args });
+    const { program, sum } = await serveApp(t, "hello.mjs", { args });
     const version = async (http: string, flag: string): Promise<string> => {
       const port = portOf(await program.address(`http-${http}`));
       const url = `https://127.0.0.1:${port}/json`;
@@ -508,6 +508,10 @@ describe("HTTP/2 by choice", () => {
     assert.equal(await version("1", "--http2"), "1.1");
     assert.equal(await version("2", "--http2"), "2");
     await assert.rejects(version("2", "--http1.1"));
+    // Whoever offers no protocol is told in text what is wrong.
+    assert.equal(await version("2", "--no-alpn"), "1.1");
+    const rejected = { reason: "unsupported_version", endpoint: "http-2" };
+    assert.equal(await sum("outrigger_endpoint_connections_rejected_total", rejected), 1);
   });
 });
 
