@@ -36,6 +36,14 @@ describe("EndpointCounters", () => {
     assert.equal(counters.inFlight, 0);
   });
 
+  it("tells of every change once", () => {
+    let changes = 0;
+    const counters = new EndpointCounters(undefined, () => (changes += 1));
+    counters.countStarted();
+    counters.countFinished("GET", 200, 0.001);
+    assert.equal(changes, 2);
+  });
+
   it("takes a connection for open before it is accepted, and a check for neither", () => {
     const counters = new EndpointCounters();
     const read = (): number[] => [counters.accepted, counters.open, counters.unrecognized];

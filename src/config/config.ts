@@ -1,5 +1,5 @@
 import type { RequestLimits } from "./limits.ts";
-import type { OwnTimeouts } from "./timeouts.ts";
+import type { HttpConfig, OwnTimeouts } from "./timeouts.ts";
 
 /** How an endpoint speaks TLS. */
 export interface TlsConfig {
@@ -103,14 +103,9 @@ export interface OpsEndpoint {
 }
 
 export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
-export type AccessLogFormat = "json" | "combined" | "off";
+export type { HttpConfig };
 
-/** How long clients may take, on every endpoint that says nothing else; 0 is no limit. */
-export interface HttpConfig {
-  readonly keepAliveTimeoutMs: number;
-  readonly headersTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-}
+export type AccessLogFormat = "json" | "combined" | "off";
 
 /** The code that WebSockets are closed with when a worker drains; `off` leaves them to the app. */
 export type WebSocketCloseCode = 1001 | 1012 | "off";

@@ -1,5 +1,11 @@
-import type { HttpConfig } from "./config.ts";
 import { formatDuration } from "./duration.ts";
+
+/** How long clients may take, on every endpoint that says nothing else; 0 is no limit. */
+export interface HttpConfig {
+  readonly keepAliveTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
 
 /** The options that set timeouts of HTTP, of the program and of an endpoint alike. */
 export const TIMEOUT_NAMES = ["keep-alive-timeout", "headers-timeout", "request-timeout"] as const;

@@ -101,6 +101,7 @@ export class OpsSuccession {
     const limit = new Deadline(OPS_FREE_WITHIN_MS);
     await settledBefore(opsFree, AbortSignal.any([limit.signal, this.#unwanted.signal]));
     limit.clear();
+    if (this.#unwanted.signal.aborted) return;
     this.#hasSucceeded = true;
     this.#refused = await this.ports.open();
     for (const { port, error } of this.#refused) {

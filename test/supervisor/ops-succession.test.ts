@@ -11,6 +11,8 @@ import { onEnd, type Scope } from "../helpers/scope.ts";
 import { snapshotFixture } from "../helpers/snapshot.ts";
 
 const DEADLINE_MS = 10_000;
+/** Far less than the time that a predecessor has to free its ports. */
+const SOON_MS = 3_000;
 const PREDECESSOR = { pid: 1, id: "predecessor" };
 
 interface Succession {
@@ -103,7 +105,8 @@ describe("OpsSuccession", () => {
     const opened = openLate();
     await Promise.all([ops.close(), probe.close()]);
     await succession.letGo();
-    await within(DEADLINE_MS, opened, "the wait to end");
+    await within(SOON_MS, opened, "the wait to end");
+    assert.equal(succession.ports.ops, undefined);
     assert.equal(await knockPort(ops), "ECONNREFUSED");
     assert.equal(await knockPort(probe), "ECONNREFUSED");
   });
