@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server as NetServer } from "node:net";
 import { http } from "../node-http.ts";
 import type { Logger } from "../log/logger.ts";
-import type { App, UpgradeHook } from "./app.ts";
+import type { App, NodeHandler, UpgradeHook } from "./app.ts";
 import { OutriggerError } from "../errors.ts";
 import type { ContextFactory } from "./context.ts";
 import { adaptFetch, isFetchHandler, type FetchHandler } from "./fetch.ts";
@@ -19,6 +19,8 @@ interface Shape {
   readonly handle: App["handle"];
   /** Its server, where it has one; asked once the app has started: until then listeners may be attached to it. */
   readonly server?: () => NetServer | undefined;
+  /** Tells its servers from others that the module lets listen; absent where that cannot be told. */
+  readonly ownsServer?: App["ownsServer"];
   /** Where it is no server that takes upgrades. */
   readonly upgrade?: UpgradeHook;
   /** Whether an upgrade goes to `upgrade` (always). */
@@ -53,6 +55,7 @@ export function adaptApp(module: AppModule, options: AdaptOptions): App {
   const server = (): NetServer | undefined => shape.server?.() ?? capture?.server;
   return {
     isExported,
+    ownsServer: shape.ownsServer,
     handle: shape.handle,
     get upgrade() {
       const upgrade = hooks.upgrade ?? shape.upgrade ?? serverHook(server(), "upgrade");
@@ -142,18 +145,24 @@ function serverHook(
 function adaptMain(main: unknown, options: AdaptOptions): Shape | undefined {
   if (isFetchHandler(main)) return adaptFetchHandler(main, options);
   if (typeof main === "object" && main !== null) return adaptInstance(main, options);
-  return isNodeHandler(main) ? { handle: adaptNodeHandler(main, options.log) } : undefined;
+  return isNodeHandler(main) ? adaptExportedHandler(main, options) : undefined;
 }
 
 function adaptNamed(module: AppModule, options: AdaptOptions): Shape | undefined {
-  if (isNodeHandler(module["handler"]))
-    return { handle: adaptNodeHandler(module["handler"], options.log) };
+  if (isNodeHandler(module["handler"])) return adaptExportedHandler(module["handler"], options);
   const fetch = module["fetch"];
   if (typeof fetch !== "function") return undefined;
   return adaptFetchHandler(
     (request, context) => Reflect.apply(fetch, undefined, [request, context]),
     options,
   );
+}
+
+function adaptExportedHandler(handler: NodeHandler, { log }: AdaptOptions): Shape {
+  return {
+    handle: adaptNodeHandler(handler, log),
+    ownsServer: (server) => isListenedTo(server, (listener) => listener === handler),
+  };
 }
 
 function adaptFetchHandler(fetch: FetchHandler, options: AdaptOptions): Shape {
@@ -174,6 +183,7 @@ function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
         options.log,
       ),
       server: () => main,
+      ownsServer: (server) => server === main,
     };
   }
   if (hasMethod(main, "fetch")) {
@@ -182,8 +192,18 @@ function adaptInstance(main: object, options: AdaptOptions): Shape | undefined {
   }
   if (hasMethod(main, "routing") && hasMethod(main, "ready") && hasMethod(main, "close"))
     return adaptFastify(main, options);
-  if (hasMethod(main, "callback")) return adaptMain(main.callback(), options);
-  return undefined;
+  return hasMethod(main, "callback") ? adaptKoa(main, options) : undefined;
+}
+
+function adaptKoa(
+  main: Record<"callback", () => unknown>,
+  options: AdaptOptions,
+): Shape | undefined {
+  const handler = main.callback();
+  const shape = adaptMain(handler, options);
+  // It makes another listener for each server, all of the same text.
+  const isAlike = (listener: unknown): boolean => String(listener) === String(handler);
+  return shape && { ...shape, ownsServer: (server) => isListenedTo(server, isAlike) };
 }
 
 function adaptFastify(
@@ -194,9 +214,15 @@ function adaptFastify(
   return {
     handle: adaptNodeHandler((request, response) => main.routing(request, response), options.log),
     server: () => server,
+    ownsServer: (other) => other === server,
     startup: () => main.ready(),
     shutdown: () => main.close(),
   };
+}
+
+/** Upgrades that a server listens for are served, so it is not another one then, whatever became of its first listener. */
+function isListenedTo(server: NetServer, isOwn: (listener: unknown) => boolean): boolean {
+  return server.listenerCount("upgrade") > 0 || server.listeners("request").some(isOwn);
 }
 
 function hasMethod<Name extends string, Value extends object>(

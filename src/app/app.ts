@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Server } from "node:net";
 import type { HealthReport } from "../snapshot.ts";
 import type { StreamHandler } from "./streams.ts";
 
@@ -7,6 +8,8 @@ import type { StreamHandler } from "./streams.ts";
 export interface App {
   /** It was found among the exports; otherwise it is the server that the module lets listen. */
   readonly isExported?: boolean;
+  /** Whether a server answers with what is exported; undefined where its listeners do not tell. */
+  readonly ownsServer?: ((server: Server) => boolean) | undefined;
   /** Answers one request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Takes over a connection whose client asked for another protocol, and never throws; undefined when the app, once started, takes none. */

@@ -1,10 +1,13 @@
-import { Server } from "node:net";
+import { Server, type ListenOptions } from "node:net";
 import type { AppServerChoice } from "../config/config.ts";
 import { OutriggerError } from "../errors.ts";
 import { createDeferred } from "../lifecycle/deferred.ts";
 import { isOwnServer } from "../own-server.ts";
+import type { App } from "./app.ts";
 import { describeAsked, readListenCall, type Asked, type ListenCall } from "./listen-call.ts";
 import { StandIn, type OwnAddress } from "./stand-in.ts";
+
+type OwnsServer = NonNullable<App["ownsServer"]>;
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
@@ -20,19 +23,30 @@ export interface ListenCaptureOptions {
   readonly onClose: () => boolean;
 }
 
+/** A server that only believes it listens. */
+interface Pretender {
+  readonly server: Server;
+  readonly call: ListenCall;
+  readonly standIn: StandIn;
+}
+
 /**
  * Takes the server that an app lets listen by itself, and makes it believe that it does. Of several
  * it is the first, or the one that asks for the chosen port; others that ask for the same port, as
- * for another address of `localhost`, believe it too. All the rest really listens.
+ * for another address of `localhost`, believe it too. All the rest really listens. Beside an export
+ * the first may turn out to be another one than the export's: then it really listens as well.
  */
 export class ListenCapture {
   readonly #options: ListenCaptureOptions;
   readonly #taken = createDeferred<Server>();
-  readonly #standIns: StandIn[] = [];
+  #pretenders: readonly Pretender[] = [];
   readonly #original: Listen;
   #server: Server | undefined;
   #isTaken = false;
   #asked: Asked | undefined;
+  /** Tells the servers of what is exported from others, once it is known that the export is served. */
+  #ownsServer: OwnsServer | undefined;
+  #hasOpened = false;
   /** Where servers of the app really listen. */
   readonly #elsewhere: string[] = [];
 
@@ -82,9 +96,27 @@ export class ListenCapture {
     return this.#elsewhere.length === 0 ? "" : ` but on ${this.#elsewhere.join(", ")}`;
   }
 
+  /** Whether the app has servers that listen, as far as they are not left alone: it is to stop as such an app does. */
+  get isListening(): boolean {
+    return this.#server !== undefined || this.#hasOpened;
+  }
+
+  /** The export is served: servers that are not its own really listen, those included that only believe it so far. */
+  serveExport(ownsServer: OwnsServer): void {
+    this.#ownsServer = ownsServer;
+    // Then all the others are further addresses of it.
+    if (this.#server !== undefined && ownsServer(this.#server)) return;
+    const others = this.#pretenders.filter(({ server }) => !ownsServer(server));
+    this.#pretenders = this.#pretenders.filter(({ server }) => ownsServer(server));
+    const [first] = this.#pretenders;
+    this.#server = first?.server;
+    this.#asked = first?.call.asked;
+    for (const pretender of others) this.#open(pretender);
+  }
+
   /** Lets go of the servers that only believe they listen: they have no connections any more. */
   release(): void {
-    for (const standIn of this.#standIns) standIn.release();
+    for (const { standIn } of this.#pretenders) standIn.release();
   }
 
   #listen(server: Server, args: unknown[]): Server {
@@ -99,6 +131,7 @@ export class ListenCapture {
   #isWanted(server: Server, asked: Asked): boolean {
     const { choice } = this.#options;
     if (choice.kind === "off") return false;
+    if (this.#ownsServer?.(server) === false && !this.#isOtherAddress(asked)) return false;
     const isAsked = choice.kind === "port" ? isSamePort(asked, choice.port) : this.#isFirst(asked);
     if (!isAsked || speaksHttp(server)) return isAsked;
     if (choice.kind === "port") throw refuseRaw(choice.port);
@@ -106,11 +139,13 @@ export class ListenCapture {
   }
 
   #isFirst(asked: Asked): boolean {
-    if (this.#asked === undefined) return true;
-    // Whoever asks for any port does not mean the same one.
-    return (
-      this.#asked.kind === "port" && this.#asked.port > 0 && isSamePort(asked, this.#asked.port)
-    );
+    return this.#asked === undefined || this.#isOtherAddress(asked);
+  }
+
+  /** Whoever asks for any port does not mean the same one. */
+  #isOtherAddress(asked: Asked): boolean {
+    const taken = this.#asked;
+    return taken?.kind === "port" && taken.port > 0 && isSamePort(asked, taken.port);
   }
 
   /** One that is closed before it could be served, or that nobody wants to be served, was not the one. */
@@ -126,9 +161,9 @@ export class ListenCapture {
   #pretend(server: Server, call: ListenCall): void {
     const { ownAddress } = this.#options;
     const isTheOne = this.#server === undefined || this.#server === server;
-    this.#standIns.push(
-      new StandIn(server, { call, ownAddress, onClose: () => this.#close(server) }),
-    );
+    const onClose = (): void => this.#close(server);
+    const standIn = new StandIn(server, { call, ownAddress, onClose });
+    this.#pretenders = [...this.#pretenders, { server, call, standIn }];
     if (!isTheOne) return;
     this.#server = server;
     this.#asked = call.asked;
@@ -142,18 +177,34 @@ export class ListenCapture {
     this.#taken.resolve(server);
   }
 
-  #listenElsewhere(
-    server: Server,
-    { asked, options, callback }: ListenCall,
-    args: unknown[],
-  ): Server {
+  #listenElsewhere(server: Server, call: ListenCall, args: unknown[]): Server {
+    this.#noteElsewhere(call.asked);
+    const shared = this.#shareOptions(call);
+    if (shared === undefined) return Reflect.apply(this.#original, server, args);
+    const { callback } = call;
+    return Reflect.apply(this.#original, server, [shared, ...(callback ? [callback] : [])]);
+  }
+
+  /** Lets one really listen that has only believed it. */
+  #open({ server, call, standIn }: Pretender): void {
+    // Closed in the meantime.
+    if (!server.listening) return standIn.release();
+    this.#hasOpened = true;
+    this.#noteElsewhere(call.asked);
+    const options = this.#shareOptions(call) ?? call.options;
+    standIn.giveWay(() => void Reflect.apply(this.#original, server, [options]));
+  }
+
+  #noteElsewhere(asked: Asked): void {
     this.#elsewhere.push(describeAsked(asked));
     this.#options.onElsewhere(describeAsked(asked));
-    if (asked.kind !== "port" || !this.#options.sharesPorts)
-      return Reflect.apply(this.#original, server, args);
+  }
+
+  /** Options that let the workers share a port; undefined where there is none to share. */
+  #shareOptions({ asked, options }: ListenCall): ListenOptions | undefined {
+    if (asked.kind !== "port" || !this.#options.sharesPorts) return undefined;
     const { port, host } = asked;
-    const shared = { ...options, port, ...(host && { host }), reusePort: true };
-    return Reflect.apply(this.#original, server, [shared, ...(callback ? [callback] : [])]);
+    return { ...options, port, ...(host && { host }), reusePort: true };
   }
 }
 

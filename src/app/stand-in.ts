@@ -22,6 +22,7 @@ export class StandIn {
   readonly #server: Server;
   /** Stands for the connections that we hold on its behalf: `close` waits for them. */
   #isHeld = true;
+  #isAnnounced = false;
 
   constructor(server: Server, { call, ownAddress, onClose }: StandInOptions) {
     this.#server = server;
@@ -42,7 +43,25 @@ export class StandIn {
     this.#countConnections(1);
     if (call.callback !== undefined) server.once("listening", call.callback);
     call.options.signal?.addEventListener("abort", () => void server.close(), { once: true });
-    process.nextTick(() => server.listening && server.emit("listening"));
+    process.nextTick(() => this.#announce());
+  }
+
+  /**
+   * Makes way for a real listener. Whoever waits for `listening`, the callback of the call included,
+   * hears of it once: what was told already is not told again.
+   *
+   * @param listen Lets the server listen, without the callback.
+   */
+  giveWay(listen: () => void): void {
+    const server = this.#server;
+    const isTold = this.#isAnnounced;
+    this.#isAnnounced = true;
+    this.#isHeld = false;
+    this.#countConnections(-1);
+    Reflect.set(server, "_handle", null);
+    Reflect.deleteProperty(server, "_pipeName");
+    if (isTold) swallowNext(server, "listening");
+    listen();
   }
 
   /** Lets a close go through: none of our connections is the server's any more. */
@@ -53,6 +72,12 @@ export class StandIn {
     if (this.#server.listening) return;
     const announce: unknown = Reflect.get(this.#server, "_emitCloseIfDrained");
     if (typeof announce === "function") Reflect.apply(announce, this.#server, []);
+  }
+
+  #announce(): void {
+    if (this.#isAnnounced || !this.#server.listening) return;
+    this.#isAnnounced = true;
+    this.#server.emit("listening");
   }
 
   #countConnections(change: 1 | -1): void {
@@ -76,4 +101,19 @@ function toAddress(host: string, port: number): AddressInfo {
   // A name, which only a real listen would look up.
   if (family === 0) return { address: "127.0.0.1", family: "IPv4", port };
   return { address: host, family: `IPv${family}`, port };
+}
+
+/** Keeps the next event of that name to itself. */
+function swallowNext(server: Server, event: string): void {
+  // Whoever watches apps may have put a method of its own there.
+  const own = Object.getOwnPropertyDescriptor(server, "emit");
+  const emit: unknown = Reflect.get(server, "emit");
+  if (typeof emit !== "function") return;
+  const pass = (...args: Parameters<Server["emit"]>): boolean => {
+    if (args[0] !== event) return Reflect.apply(emit, server, args);
+    if (own === undefined) Reflect.deleteProperty(server, "emit");
+    else Object.defineProperty(server, "emit", own);
+    return true;
+  };
+  Object.defineProperty(server, "emit", { configurable: true, writable: true, value: pass });
 }

@@ -29,7 +29,7 @@ export async function shutDownApp(options: AppShutdownOptions, signal: AbortSign
 /** One that calls `listen()` stops as it does by itself: on a signal, until it exits or has nothing left to do. */
 async function stopListeningApp({ capture, host, saveAll }: AppShutdownOptions): Promise<void> {
   const { process } = host;
-  if (capture?.server === undefined || process === undefined) return;
+  if (capture?.isListening !== true || process === undefined) return;
   saveAll();
   const idle = process.idleness.begin();
   if (process.tellApp()) await idle;

@@ -61,6 +61,7 @@ async function runStart(options: AppStartOptions, signal: AbortSignal): Promise<
   const module = await inTime(Promise.resolve(loading), "its module was not loaded to the end");
   const app = adaptApp(module, { log, createContext: getContext, capture });
   await inTime(app.startup(), "its startup hook did not end");
+  if (app.isExported === true && app.ownsServer !== undefined) capture?.serveExport(app.ownsServer);
   if (app.isExported === true && capture?.server !== undefined)
     log.info({ asked: capture.asked }, "app does not listen by itself");
   if (app.isExported !== true && capture !== undefined)

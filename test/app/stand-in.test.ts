@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { readListenCall } from "../../src/app/listen-call.ts";
 import { StandIn } from "../../src/app/stand-in.ts";
 import { within } from "../helpers/deadline.ts";
+import { onEnd } from "../helpers/scope.ts";
 
 interface Pretence {
   readonly standIn: StandIn;
@@ -57,6 +58,26 @@ describe("a server that has a stand-in for its listener", () => {
       server.close((error) => events.push(String(error)));
       await nextTurn();
       assert.match(events.at(-1) ?? "", /ERR_SERVER_NOT_RUNNING/);
+    });
+  }
+
+  for (const isTold of [true, false]) {
+    it(`makes way for a real listener, which ${isTold ? "nobody is told of twice" : "all are told of"}`, async (t) => {
+      const server = http.createServer((_, res) => void res.end("real"));
+      const { standIn, events } = pretend(server, [3000]);
+      if (isTold) await nextTurn();
+      standIn.giveWay(() => void server.listen(0));
+      onEnd(t, () => server.close());
+      const address = server.address();
+      assert.ok(typeof address === "object" && address !== null);
+      assert.notEqual(address.port, 3000);
+      const response = await fetch(`http://127.0.0.1:${address.port}`);
+      assert.equal(await response.text(), "real");
+      assert.deepEqual(events, ["listening", "callback"]);
+      server.closeAllConnections();
+      await within(5_000, once(server.close(), "close"), "the server to close");
+      assert.deepEqual(events.slice(2), ["close"], "nobody else hears of it");
+      assert.equal(Object.hasOwn(server, "emit"), false);
     });
   }
 

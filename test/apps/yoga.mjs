@@ -23,6 +23,6 @@ const yoga = createYoga({
 });
 const files = sirv(`${import.meta.dirname}/public`);
 createServer((req, res) => {
-  if (req.url.startsWith(yoga.graphqlEndpoint)) yoga(req, res);
+  if (req.url.startsWith(yoga.graphqlEndpoint)) void yoga(req, res);
   else files(req, res);
 }).listen(process.env.PORT || 3000);

@@ -172,6 +172,7 @@ describe("an app that closes its server itself", () => {
 describe("an app that exports a handler and lets a server listen", () => {
   it("may wait in its shutdown hook until its server has closed", async (t) => {
     const code = `exports.handler = (req, res) => res.end(String(process.pid));
+      server.removeAllListeners("request").on("request", exports.handler);
       exports.shutdown = () => new Promise((done) => server.close(() => { note("closed"); done(); }));`;
     const serving = await serveStopping(t, code);
     const { asked } = await serving.program.line("app does not listen by itself");
@@ -182,9 +183,21 @@ describe("an app that exports a handler and lets a server listen", () => {
     assert.deepEqual(notes(serving), ["closed"]);
   });
 
+  it("is told to stop when that server is another one, which really listens", async (t) => {
+    const code = `exports.handler = (req, res) => res.end("exported");
+      process.on("SIGTERM", () => server.close(() => { note("closed"); process.exit(0); }));`;
+    const serving = await serveStopping(t, code, { env: { PORT: "0" } });
+    await serving.program.line("app listens by itself");
+    assert.equal((await serving.request({ path: "/" })).text(), "exported");
+    serving.program.signal("SIGTERM");
+    assert.deepEqual(await serving.program.exit(), OK);
+    assert.deepEqual(notes(serving), ["closed"]);
+  });
+
   it("may close that server, and goes on", async (t) => {
     const code = `exports.handler = (req, res) =>
-        server.listening ? server.close(() => { note("closed"); res.end(String(process.pid)); }) : res.end(String(process.pid));`;
+        server.listening ? server.close(() => { note("closed"); res.end(String(process.pid)); }) : res.end(String(process.pid));
+      server.removeAllListeners("request").on("request", exports.handler);`;
     const serving = await serveStopping(t, code);
     const pid = (await serving.request({ path: "/" })).text();
     assert.equal((await serving.request({ path: "/" })).text(), pid);

@@ -298,6 +298,89 @@ describe("an app with several servers", () => {
   });
 });
 
+describe("an app that exports what is served and has servers of its own", () => {
+  const EXPORTS = `const http = require("node:http");
+    const events = [];
+    const own = http.createServer((req, res) => res.end(JSON.stringify([...events, own.address().port])));
+    own.on("listening", () => events.push("event"));
+    const listen = () => own.listen(Number(process.env.SECOND), "127.0.0.1", () => events.push("callback"));
+    const app = (req, res) => res.end("exported");
+    `;
+  const apps: Record<string, { readonly code: string; readonly file?: string }> = {
+    "CommonJS": { code: `${EXPORTS} listen(); module.exports = app;` },
+    "a named export": { code: `${EXPORTS} listen(); exports.handler = app;` },
+    "an ES module that awaits its server": {
+      file: "app.mjs",
+      code: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
+        ${EXPORTS} await new Promise((resolve) => listen().on("listening", resolve)); export default app;`,
+    },
+    "one that listens in its startup hook": {
+      code: `${EXPORTS} exports.startup = () => void listen(); exports.handler = app;`,
+    },
+    "one that listens later": { code: `${EXPORTS} setTimeout(listen, 100); module.exports = app;` },
+    "beside a server of the export": {
+      code: `${EXPORTS} http.createServer(app).listen(process.env.PORT); listen(); module.exports = app;`,
+    },
+    "beside a later server of the export": {
+      code: `${EXPORTS} listen(); setTimeout(() => http.createServer(app).listen(process.env.PORT), 100); module.exports = app;`,
+    },
+    "an exported server": { code: `${EXPORTS} listen(); module.exports = http.createServer(app);` },
+    "Koa, beside its server": {
+      code: `${EXPORTS} const koa = { callback: () => (req, res) => app(req, res) };
+        http.createServer(koa.callback()).listen(process.env.PORT); listen(); module.exports = koa;`,
+    },
+    "Koa, without a server": {
+      code: `${EXPORTS} listen(); module.exports = { callback: () => (req, res) => app(req, res) };`,
+    },
+  }; // prettier-ignore
+  for (const [kind, { code, file = "app.cjs" }] of Object.entries(apps)) {
+    it(`has those opened, on ports the workers share, and only those: ${kind}`, async (t) => {
+      const second = await freePort();
+      const args = ["--workers", "2", "--min-ready", "2"];
+      const serving = await serveModule(t, code, { file, args, env: { SECOND: String(second) } });
+      assert.equal((await serving.request({ path: "/" })).text(), "exported");
+      for (let workers = 2; workers > 0; workers -= 1)
+        await serving.program.line("app listens by itself");
+      const answer = (): Promise<unknown> =>
+        request({ port: second, path: "/" }).then(
+          (response) => response.json(),
+          () => undefined,
+        );
+      const told = await eventually(DEADLINE_MS, answer, "the server to be open");
+      assert.deepEqual(told, ["event", "callback", second], "it is told once that it listens");
+      assert.equal(await isOpen(serving.port), false);
+      serving.program.signal("SIGTERM");
+      assert.deepEqual(await serving.program.exit(), { code: 0, signal: null });
+    });
+  }
+
+  it("keeps a server for itself that upgrades are listened for", async (t) => {
+    const code = `${EXPORTS} const server = http.createServer(app).listen(process.env.PORT);
+      server.removeAllListeners("request").on("request", (req, res) => app(req, res));
+      server.on("upgrade", (req, socket) => socket.end("HTTP/1.1 101 Switching Protocols\\r\\nConnection: upgrade\\r\\nUpgrade: x\\r\\n\\r\\nupgraded"));
+      module.exports = app;`;
+    const serving = await serveModule(t, code);
+    const client = await RawClient.open(t, { path: serving.socketPath });
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert.match(await client.ended(), /101 [^]*upgraded$/);
+    assert.equal(await isOpen(serving.port), false);
+  });
+
+  it("fails as under node when the port is taken and nobody listens for that", async (t) => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    onEnd(t, () => taken.close());
+    await within(DEADLINE_MS, once(taken, "listening"), "a server on the port");
+    const { port } = Object(taken.address());
+    const file = join(await tempDir(t), "app.cjs");
+    await writeFile(file, `${EXPORTS} listen(); module.exports = app;`);
+    const endpoints = ["--listen", join(await tempDir(t), "s"), "--ops", "off"];
+    const program = startProgram(t, { args: [file, ...endpoints, "--workers", "1"], env: { SECOND: String(port) } }); // prettier-ignore
+    const { error } = await program.line("worker crashed");
+    assert.match(JSON.stringify(error), /EADDRINUSE/);
+    program.signal("SIGKILL");
+  });
+});
+
 describe("an app that waits before it is ready", () => {
   const WAITING = `const http = require("node:http");
     let isReady = false;
