@@ -5,6 +5,7 @@ import type { HandshakeFailure } from "../counters.ts";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import { secureContextOptions, type TlsCredentials } from "../tls/credentials.ts";
 import { lookAtFirstBytes } from "../http/first-bytes.ts";
+import { findBreak } from "./find-break.ts";
 import { judgeFailure } from "./handshake-failure.ts";
 
 /** The type of a TLS record that holds a part of the handshake: no TLS connection begins with another. */
@@ -123,13 +124,15 @@ export class TlsTerminator {
   #secure(secure: TLSSocket): void {
     const socket = socketBelow(secure);
     const handshake = socket && this.#settle(socket);
-    if (handshake === undefined) {
+    if (socket === undefined || handshake === undefined) {
       secure.destroy();
       return;
     }
     // A client that half-closes still gets its answer.
     secure.allowHalfOpen = true;
     handshake.secured(secure);
+    // They are sent within this turn.
+    setImmediate(() => endIfBroken(socket, secure));
   }
 
   #fail(socket: Socket, failure: HandshakeFailure, error?: Error): void {
@@ -143,6 +146,17 @@ export class TlsTerminator {
     this.#pending.delete(socket);
     return handshake;
   }
+}
+
+/**
+ * Behind the handshake Node sends session tickets, and tells nobody when the client has reset the
+ * connection by then. What was read before is still served, but each response waits behind the tickets,
+ * and no error and no timeout would ever end that.
+ */
+function endIfBroken(socket: Socket, secure: TLSSocket): void {
+  if (secure.destroyed) return;
+  const error = findBreak(socket);
+  if (error !== undefined) secure.destroy(error);
 }
 
 /** The connection that an encrypted one is made on; Node has no public name for it. */

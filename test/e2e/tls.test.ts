@@ -10,6 +10,7 @@ import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { makeAuthority, makeCertificate, tlsQuery, type Pair } from "../helpers/certificates.ts";
 import { eventually, within } from "../helpers/deadline.ts";
+import { holdHandshake } from "../helpers/held-handshake.ts";
 import { readResponse } from "../helpers/http.ts";
 import { needs } from "../helpers/needs.ts";
 import { startNginx } from "../helpers/nginx.ts";
@@ -207,6 +208,28 @@ describe("TLS endpoints", needs("openssl"), () => {
     assert.equal(await sum("outrigger_endpoint_connections_rejected_total", rejected), 1);
     program.signal("SIGTERM");
     assert.deepEqual(await program.exit(), STOPPED);
+  });
+
+  it("lets go of clients that reset right behind the handshake, whose request is still read", async (t) => {
+    const tcp = `127.0.0.1:0?name=tcp&${tlsQuery(tcpPair)}`;
+    const { socketPath, sum, program } = await serveTls(t, "", ["--listen", tcp]);
+    const port = portOf(await program.address("tcp"));
+    const [worker = 0] = program.workerPids();
+    // The app has it all, and answers, only after a second read.
+    const upload = `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n${"x".repeat(40_000)}`;
+    for (const target of [{ path: socketPath }, { host: "127.0.0.1", port }]) {
+      const client = await holdHandshake(t, target, upload);
+      // It is to find all of it at once.
+      process.kill(worker, "SIGSTOP");
+      await client.sendAndReset().finally(() => process.kill(worker, "SIGCONT"));
+    }
+    const isOver = async (): Promise<true | undefined> => {
+      const accepted = await sum("outrigger_endpoint_connections_accepted_total");
+      const closed = await sum("outrigger_endpoint_connections_closed_total");
+      return (accepted === 2 && closed === 2) || undefined;
+    };
+    await eventually(DEADLINE_MS, isOver, "both connections to be closed");
+    assert.equal(await sum("outrigger_endpoint_requests_in_flight"), 0);
   });
 
   it("finishes requests when it drains, and cuts a handshake at the deadline", async (t) => {
