@@ -1,4 +1,3 @@
-import type { BigIntStats } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf, OutriggerError } from "../errors.ts";
@@ -63,20 +62,13 @@ export async function inspectPath(path: string): Promise<PathFinding> {
     );
   }
   const liveness = await testLiveness(path);
-  if (liveness.state === "alive" && !(await isLeftOver(path, stats))) {
+  // One that answers and has a private name was published by an Outrigger of which only workers are left. The
+  // lock is per network namespace, and so is the kernel's table: others may have an owner whose lock we cannot see.
+  if (liveness.state === "alive" && !(await isBoundPrivately(path, stats))) {
     throw refuse(
       path,
       `its socket belongs to ${liveness.evidence}; stop that one first, or choose another path`,
     );
   }
   return liveness.state === "gone" ? "free" : "stale";
-}
-
-/**
- * Whether a socket that answers was published by an Outrigger, which shows in a private name for the
- * same inode, and only its workers are left. The lock is per network namespace, and so is the
- * kernel's table: a socket that was not bound in ours may have an owner whose lock we cannot see.
- */
-async function isLeftOver(path: string, stats: BigIntStats): Promise<boolean> {
-  return await isBoundPrivately(path, stats);
 }

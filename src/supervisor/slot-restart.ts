@@ -26,7 +26,7 @@ export interface SlotRestartOptions {
   /** Told when a worker stays, after others had not. */
   readonly onStay: () => void;
   /** Whether the slot is empty and to be filled. */
-  readonly isWanted: () => boolean;
+  readonly isToBeFilled: () => boolean;
   /** Fills the slot; rejects when its worker cannot start, or cannot even be spawned. */
   readonly fill: () => Promise<void>;
 }
@@ -124,13 +124,13 @@ export class SlotRestart {
 
   async #fill(): Promise<void> {
     this.#cancel = undefined;
-    const { index, clock, log, fill, isWanted } = this.#options;
+    const { index, clock, log, fill, isToBeFilled } = this.#options;
     try {
       await fill();
       this.#spawnFailures = 0;
     } catch (error) {
       // A worker that cannot start is heard of when it exits; one that could not be spawned is not.
-      if (this.#cancel !== undefined || !isWanted()) return;
+      if (this.#cancel !== undefined || !isToBeFilled()) return;
       if (this.#spawnFailures % NEWS_EVERY === 0)
         log.error({ worker: index, error: describeError(error) }, "worker could not be spawned");
       this.#spawnFailures += 1;

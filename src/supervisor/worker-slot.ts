@@ -20,7 +20,7 @@ export type WorkerStart = Omit<
   "type" | "slot" | "listeners" | "counterDescriptor" | "reportAfterRequests" | "credentials"
 >;
 
-export interface WorkerSlotOptions extends Omit<SlotRestartOptions, "fill"> {
+export interface WorkerSlotOptions extends Omit<SlotRestartOptions, "fill" | "isToBeFilled"> {
   readonly spawn: SpawnWorker;
   readonly listeners: readonly Listener[];
   /** What the next worker is started with. */
@@ -57,7 +57,7 @@ export class WorkerSlot {
     this.#options = options;
     this.#restart = new SlotRestart({
       ...options,
-      isWanted: () => this.#current === undefined && this.#isWanted,
+      isToBeFilled: () => this.#current === undefined && this.#isWanted,
       fill: () => this.fill(),
     });
   }
