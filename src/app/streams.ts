@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Server } from "node:net";
 import type { Logger } from "../log/logger.ts";
 import { answerStream } from "./answer-stream.ts";
-import { logFailure } from "./node.ts";
+import { logFailure } from "./log-failure.ts";
 
 /** A stream of HTTP/2 that asks for something, as Node gives it. */
 export interface StreamRequest {

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { answerAndHangUp } from "../http/hang-up.ts";
 import type { Logger } from "../log/logger.ts";
 import type { UpgradeHandler, UpgradeHook } from "./app.ts";
-import { logFailure } from "./node.ts";
+import { logFailure } from "./log-failure.ts";
 
 const FAILED =
   "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
