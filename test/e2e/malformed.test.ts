@@ -15,7 +15,7 @@ import {
   assertUnharmed,
   countDescriptors,
   descriptorsBack,
-  memoryBack,
+  leavesNothing,
   settled,
   tallyOf,
 } from "../helpers/unharmed.ts";
@@ -24,9 +24,6 @@ const AT_ONCE = 100;
 const CASES = Object.entries(MALFORMED_HTTP1);
 const QUICK = CASES.filter(([, { isSlow }]) => isSlow !== true);
 const SLOW = CASES.filter(([, { isSlow }]) => isSlow === true);
-const ROUNDS = 3;
-/** What a connection may leave behind; one that is kept is several kilobytes. */
-const LEFT_BYTES = 500;
 
 type Case = readonly [name: string, malformed: Malformed];
 type Sent = readonly [way: Way, malformed: Case];
@@ -107,15 +104,9 @@ describe("malformed HTTP/1.1", { concurrency: true, ...needs("openssl", "perl") 
 
   it("leaves nothing in memory", async (t) => {
     const served = await serveEveryEndpoint(t, { alpn: "http/1.1" });
-    const round = async (): Promise<void> => {
+    await leavesNothing(served, QUICK.length * served.ways.length, async () => {
       assert.deepEqual(await surprises(everywhere(served.ways, QUICK)), []);
-      await settled(served);
-    };
-    await round();
-    const memoryBefore = await served.memory();
-    for (let rounds = 0; rounds < ROUNDS; rounds += 1) await round();
-    const connections = ROUNDS * QUICK.length * served.ways.length;
-    await memoryBack(served, memoryBefore, connections * LEFT_BYTES);
+    });
   });
 
   it("is answered or cut by the ops endpoint, and cut by the probe port", async (t) => {

@@ -91,6 +91,26 @@ export async function memoryBack(
   });
 }
 
+const ROUNDS = 3;
+/** What a connection may leave behind; one that is kept is several kilobytes. */
+const LEFT_BYTES = 500;
+
+/** Repeats a round of so many connections; resolves once the worker holds no more than after the first. */
+export async function leavesNothing(
+  served: EveryEndpoint,
+  connections: number,
+  round: () => Promise<void>,
+): Promise<void> {
+  await round();
+  await settled(served);
+  const before = await served.memory();
+  for (let rounds = 0; rounds < ROUNDS; rounds += 1) {
+    await round();
+    await settled(served);
+  }
+  await memoryBack(served, before, ROUNDS * connections * LEFT_BYTES);
+}
+
 /** What keeps a process running for more than a turn of its loop. */
 function lastingOf({ resources }: Memory): readonly string[] {
   return resources.filter((resource) => resource !== "Immediate").toSorted();
