@@ -8,14 +8,14 @@ const HOST = "host";
  * `Host`, any version with several (RFC 9112, section 3.2).
  */
 export function findFault(request: IncomingMessage): Refusal | undefined {
-  const { httpVersionMajor, httpVersionMinor, headers, rawHeaders } = request;
+  const { httpVersionMajor, httpVersionMinor, rawHeaders } = request;
   if (httpVersionMajor !== 1) return WRONG_VERSION;
-  if (headers.host === undefined) return httpVersionMinor === 1 ? BAD_REQUEST : undefined;
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
     // Looked at with every request: most names differ in their length already.
     if (name?.length === HOST.length && name.toLowerCase() === HOST) hosts += 1;
   }
-  return hosts > 1 ? BAD_REQUEST : undefined;
+  const isMissing = hosts === 0 && httpVersionMinor === 1;
+  return isMissing || hosts > 1 ? BAD_REQUEST : undefined;
 }

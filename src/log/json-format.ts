@@ -2,15 +2,22 @@ import { METHODS } from "../request-durations.ts";
 import { escapeJson, FIELD_LIMITS, fit } from "./access-text.ts";
 import type { AccessEntry, AccessFormat } from "./access-entry.ts";
 
-/** What almost every line holds need not be looked at again. */
-const PLAIN_METHODS: ReadonlySet<string> = new Set(METHODS);
+/** Below it are all that HTTP has. */
+const STATUSES = 600;
+/** What almost every line holds is neither looked at nor put together again: each piece of a line costs 10 ns more. */
+const METHOD_FIELDS: ReadonlyMap<string, string> = new Map(
+  METHODS.map((method) => [method, methodField(method)]),
+);
+const STATUS_FIELDS: readonly string[] = Array.from({ length: STATUSES }, (_, status) =>
+  statusField(status),
+);
 
 /**
  * Writes pino-shaped JSON by hand: at one line a request pino's own formatting costs five times as
  * much, and fields that need no escape are the rule.
  */
 export function createJsonFormat(): AccessFormat {
-  const endpoints = new Map<string, string>();
+  const endpointFields = new Map<string, string>();
   let prefixMs = -1;
   let prefix = "";
 
@@ -22,15 +29,13 @@ export function createJsonFormat(): AccessFormat {
       }
       return (
         prefix +
-        labelOf(entry.endpoint) +
-        '","client":"' +
+        endpointField(entry.endpoint) +
         (entry.client === "unix" ? "unix" : fit(entry.client, FIELD_LIMITS.client, escapeJson)) +
-        '"' +
-        methodField(entry.method) +
+        (entry.method === undefined
+          ? '"'
+          : (METHOD_FIELDS.get(entry.method) ?? methodField(entry.method))) +
         optional(',"path":"', entry.target, FIELD_LIMITS.target) +
-        ',"status":' +
-        entry.status +
-        ',"bytes":' +
+        (STATUS_FIELDS[entry.status] ?? statusField(entry.status)) +
         entry.responseBytes +
         (entry.durationSeconds === undefined
           ? ""
@@ -48,13 +53,14 @@ export function createJsonFormat(): AccessFormat {
     dropped: droppedJson,
   };
 
-  function labelOf(endpoint: string): string {
-    let label = endpoints.get(endpoint);
-    if (label === undefined) {
-      label = escapeJson(endpoint);
-      endpoints.set(endpoint, label);
+  /** Its value, and the beginning of the field behind it. */
+  function endpointField(endpoint: string): string {
+    let field = endpointFields.get(endpoint);
+    if (field === undefined) {
+      field = `${escapeJson(endpoint)}","client":"`;
+      endpointFields.set(endpoint, field);
     }
-    return label;
+    return field;
   }
 }
 
@@ -71,10 +77,14 @@ export function milliseconds(seconds: number): string {
   return whole + (fraction < 10 ? ".00" : fraction < 100 ? ".0" : ".") + fraction;
 }
 
-function methodField(method: string | undefined): string {
-  if (method === undefined) return "";
-  const isPlain = PLAIN_METHODS.has(method);
-  return ',"method":"' + (isPlain ? method : fit(method, FIELD_LIMITS.method, escapeJson)) + '"';
+/** With the end of the field before it. */
+function methodField(method: string): string {
+  return `","method":"${fit(method, FIELD_LIMITS.method, escapeJson)}"`;
+}
+
+/** With the beginning of the field behind it. */
+function statusField(status: number): string {
+  return `,"status":${status},"bytes":`;
 }
 
 function optional(key: string, value: AccessEntry["referer"], limit: number): string {
