@@ -10,11 +10,14 @@ export class BehindResponses {
     return this.#waiting.has(socket);
   }
 
-  /** Calls `answer` once no response is under way: at once, if there is none. */
+  /** Calls `answer` once no response is under way, or that to a request that is not whole: at once, if there is none. */
   run(socket: Duplex, answer: () => void): void {
     const before = responseOn(socket);
     // A connection that has closed keeps the response it had.
-    if (before === undefined || socket.destroyed) return answer();
+    if (before === undefined || !before.req.complete || socket.destroyed) {
+      this.#waiting.delete(socket);
+      return answer();
+    }
     this.#waiting.add(socket);
     before.once("close", () => this.run(socket, answer));
   }

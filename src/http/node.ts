@@ -167,7 +167,7 @@ export function createNodeEngine(
       if (failure.isCutOff) return void socket.destroy();
       return cutShort(failure.refusal, response, response.req.socket);
     }
-    refuser.refuseUnread(failure, socket);
+    refuser.refuseUnread(failure, socket, () => onClientError(error, socket));
   }
 
   const server = http.createServer(

@@ -8,6 +8,7 @@ import { answerAndHangUp } from "./hang-up.ts";
 import { measureBytes } from "./measure-bytes.ts";
 import type { ParseFailure } from "./parse-failure.ts";
 import { formatRefusal, type Refusal, type Refused } from "./refusal.ts";
+import { responseOn } from "./response-on.ts";
 
 /** The response to a request that the app is not given. */
 interface UnusedResponse extends ServerResponse {
@@ -67,9 +68,14 @@ export class Refuser {
     this.#events.refused({ ...asked, refusal, socket, bytesSent: answer.length });
   }
 
-  /** Answers what could not be read, behind the responses to what was asked before. */
-  refuseUnread({ refusal, line }: ParseFailure, socket: Duplex): void {
+  /**
+   * Answers what could not be read, behind the responses to what was asked before.
+   *
+   * @param onUnfinished Called instead when it is the rest of a request that the app has: its response may never come.
+   */
+  refuseUnread({ refusal, line }: ParseFailure, socket: Duplex, onUnfinished: () => void): void {
     this.#behindResponses.run(socket, () => {
+      if (responseOn(socket) !== undefined && !socket.destroyed) return onUnfinished();
       this.#events.rejected(refusal.reason);
       const answer = socket.writable ? formatRefusal(refusal) : "";
       if (answer !== "") answerAndHangUp(socket, answer);

@@ -76,6 +76,12 @@ const SMUGGLING: Record<string, Malformed> = {
     refused: "bad_request",
   },
   "a body nobody asked for": { bytes: `${get("Content-Length: 3")}abc${LAST}`, ...FINE },
+  "a bad chunk behind something good": {
+    bytes: `${get()}${CHUNKED}zz\r\nabc\r\n`,
+    answers: [200, 400],
+    served: 2,
+    refused: "bad_request",
+  },
   "something bad behind something good": {
     bytes: `${get()}GET / HTTP/9.9\r\n\r\n${SMUGGLED}`,
     answers: [200, 400],

@@ -5,9 +5,11 @@ import { describe, it } from "node:test";
 import { BehindResponses } from "../../src/http/behind-responses.ts";
 
 /** A connection with a response under way. */
-function answering(): { readonly socket: Socket; readonly response: ServerResponse } {
+function answering(isWhole = true): { readonly socket: Socket; readonly response: ServerResponse } {
   const socket = new Socket();
-  const response = new ServerResponse(new IncomingMessage(socket));
+  const request = new IncomingMessage(socket);
+  request.complete = isWhole;
+  const response = new ServerResponse(request);
   response.assignSocket(socket);
   return { socket, response };
 }
@@ -28,6 +30,14 @@ describe("BehindResponses", () => {
     response.detachSocket(socket);
     response.emit("close");
     assert.equal(answers, 1);
+  });
+
+  it("does not wait for the response to a request that is not whole, which may never come", () => {
+    const behind = new BehindResponses();
+    const { socket } = answering(false);
+    let answers = 0;
+    behind.run(socket, () => (answers += 1));
+    assert.deepEqual([answers, behind.isWaiting(socket)], [1, false]);
   });
 
   it("does not wait any more once the connection has closed", () => {
